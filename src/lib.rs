@@ -1,0 +1,18 @@
+//! `kabigate` is a regression gate for the Linux kernel ABI that external modules link against.
+//!
+//! For every commit of a range it computes the exported symbols, their modversion CRCs and the types behind
+//! them without compiling the kernel, compares them with a stored baseline and says which definition changed,
+//! where, and which third-party modules stop loading.
+//!
+//! Data flows one way through the rooms of this crate; a room uses only what stands above it:
+//!
+//! | room | flows in | flows out |
+//! |---|---|---|
+//! | [`symvers`] | `Module.symvers` of any age | exports with CRC, class and namespace |
+
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")
+)]
+
+pub mod symvers;

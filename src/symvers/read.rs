@@ -1,0 +1,339 @@
+//! Reader of `Module.symvers`, tolerant of everything that kernels of any age have written.
+//!
+//! Three columns up to 2.6.17, four up to 5.3, then a namespace: third in 5.4 and 5.5 as first released, last
+//! since kernel commit 5190044c2965 and its back-ports. The order is decided for each line.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::path::Path;
+
+use foldhash::fast::RandomState;
+use thiserror::Error;
+
+use super::problems::{Problem, Problems, shown};
+use super::unpack::{self, UNPACK_LIMIT, UnpackError};
+use super::{Crc, Export, ExportClass, Symvers, looks_like};
+
+/// A `Module.symvers` file that was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Read {
+    /// The exports.
+    pub symvers: Symvers,
+    /// What is odd about the file but does not change its meaning, in file order.
+    pub warnings: Vec<Problem>,
+    /// Whether the name says that the file holds only a part of a kernel's exports: `vmlinux.symvers` and
+    /// `modules-only.symvers` are intermediate results of a kernel build, and no baseline.
+    pub partial: bool,
+}
+
+/// Why a `Module.symvers` file could not be read.
+#[derive(Debug, Error)]
+pub enum SymversError {
+    /// The file cannot be read or unpacked.
+    #[error(transparent)]
+    Unpack(#[from] UnpackError),
+    /// The file holds no export at all.
+    #[error(
+        "{name}: no exported symbol in the file, nothing to check; \
+         expected Module.symvers lines: 0xcrc, symbol, module, export type"
+    )]
+    Empty {
+        /// The file.
+        name: String,
+    },
+    /// Lines that are no export.
+    #[error("{}{}", .problems.named(.name), hint(.looks_like))]
+    Invalid {
+        /// The file.
+        name: String,
+        /// The bad lines.
+        problems: Problems,
+        /// What the file looks like instead, if it does.
+        looks_like: Option<&'static str>,
+    },
+}
+
+fn hint(looks_like: &Option<&'static str>) -> String {
+    looks_like.map_or_else(String::new, |what| format!("\nthis looks like {what}"))
+}
+
+/// Where the namespace column of a line stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// No namespace column, or an empty one in a line split at blanks: says nothing about the file.
+    Unsaid,
+    /// Last, as since 5.6.
+    Last,
+    /// Third, as in 5.4 and 5.5.
+    Third,
+}
+
+/// The names of partial files.
+const PARTIAL: [&str; 2] = ["vmlinux.symvers", "modules-only.symvers"];
+
+impl Symvers {
+    /// Reads the text of a `Module.symvers` file of any age, plain or packed with gzip, xz or zstd.
+    ///
+    /// `name` stands in messages and tells a partial file by its base name. Blank lines, lines that start with
+    /// `#`, CR LF and a missing last LF are accepted. One leading `.` of a symbol (64-bit PowerPC with function
+    /// descriptors) is dropped, as depmod does. A line that repeats an export is a warning.
+    ///
+    /// # Errors
+    ///
+    /// Data that cannot be unpacked, a file without an export, and all lines that are no export or contradict
+    /// another line: the first 20 with their text, then a count.
+    pub fn read(bytes: &[u8], name: &str) -> Result<Read, SymversError> {
+        let text = unpack::unpack(bytes, name, UNPACK_LIMIT)?;
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
+        let mut reader = Reader::default();
+        for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
+            reader.line(line, index.saturating_add(1));
+        }
+        if reader.problems.is_empty() {
+            reader.finish(name)
+        } else {
+            Err(SymversError::Invalid {
+                name: name.to_owned(),
+                problems: reader.problems,
+                looks_like: looks_like(text).filter(|what| !what.contains("Module.symvers")),
+            })
+        }
+    }
+
+    /// Reads a `Module.symvers` file of any age, plain or packed.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, and all errors of [`Symvers::read`].
+    pub fn load(path: &Path) -> Result<Read, SymversError> {
+        let bytes = unpack::read_file(path, UNPACK_LIMIT)?;
+        Symvers::read(&bytes, &path.display().to_string())
+    }
+}
+
+#[derive(Default)]
+struct Reader<'a> {
+    /// In the order of the file.
+    exports: Vec<Export>,
+    problems: Problems,
+    warnings: Vec<Problem>,
+    /// The line that each symbol was read from, and its place in `exports`. Only looked up, never iterated.
+    lines: HashMap<&'a str, (usize, usize), RandomState>,
+    /// The first line of each order.
+    last: Option<usize>,
+    third: Option<usize>,
+}
+
+impl<'a> Reader<'a> {
+    fn line(&mut self, line: &'a [u8], number: usize) {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let Ok(line) = std::str::from_utf8(line) else {
+            let message = "not UTF-8; expected 0xcrc, symbol, module, export type";
+            return self.problems.push(number, message);
+        };
+        if line.trim_ascii().is_empty() || line.starts_with('#') {
+            return;
+        }
+        match parse(line) {
+            Ok((export, symbol, order)) => {
+                match order {
+                    Order::Unsaid => {}
+                    Order::Last => self.last = self.last.or(Some(number)),
+                    Order::Third => self.third = self.third.or(Some(number)),
+                }
+                self.export(export, symbol, number);
+            }
+            Err(message) => self.problems.push(number, message),
+        }
+    }
+
+    fn export(&mut self, export: Export, symbol: &'a str, number: usize) {
+        if let ExportClass::Other(word) = &export.class {
+            self.warnings.push(Problem {
+                line: number,
+                message: format!(
+                    "unknown export type `{word}` of `{}` is kept as it is",
+                    export.symbol
+                ),
+            });
+        }
+        match self.lines.entry(symbol) {
+            Entry::Vacant(vacant) => {
+                vacant.insert((number, self.exports.len()));
+                self.exports.push(export);
+            }
+            Entry::Occupied(before) if self.exports.get(before.get().1) == Some(&export) => {
+                self.warnings.push(Problem {
+                    line: number,
+                    message: format!(
+                        "`{}` is listed again, as in line {}",
+                        export.symbol,
+                        before.get().0
+                    ),
+                });
+            }
+            Entry::Occupied(before) => self.problems.push(
+                number,
+                format!(
+                    "`{}` differs from line {}; expected one line for each symbol",
+                    export.symbol,
+                    before.get().0
+                ),
+            ),
+        }
+    }
+
+    fn finish(mut self, name: &str) -> Result<Read, SymversError> {
+        if self.exports.is_empty() {
+            return Err(SymversError::Empty {
+                name: name.to_owned(),
+            });
+        }
+        if let (Some(last), Some(third)) = (self.last, self.third) {
+            self.warnings.push(Problem {
+                line: last.max(third),
+                message: format!(
+                    "the namespace is the third column in line {third} and the fifth in line {last}; \
+                     each line is read in its own order"
+                ),
+            });
+        }
+        self.warnings.sort();
+        Ok(Read {
+            symvers: self.exports.into_iter().collect(),
+            warnings: self.warnings,
+            partial: PARTIAL.contains(&base_name(name)),
+        })
+    }
+}
+
+/// Reads one `Module.symvers` line that stands in a file of another format.
+pub(crate) fn parse_line(line: &str) -> Result<Export, String> {
+    parse(line).map(|(export, ..)| export)
+}
+
+fn base_name(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
+/// Reads one line that is not blank.
+fn parse(line: &str) -> Result<(Export, &str, Order), String> {
+    let fields: Vec<&str> = if line.contains('\t') {
+        line.split('\t').collect()
+    } else {
+        line.split_ascii_whitespace().collect()
+    };
+    let [crc, symbol, rest @ ..] = fields.as_slice() else {
+        return Err("1 column; expected 0xcrc, symbol, module, export type".to_owned());
+    };
+    let crc = parse_crc(crc)?;
+    if let Some(extra) = rest.iter().skip(3).find(|field| !field.is_empty()) {
+        return Err(format!(
+            "column 6 or later holds `{}`; expected at most 5 columns",
+            shown(extra)
+        ));
+    }
+    let (module, class, namespace, order) = columns(rest)?;
+    let symbol = parse_symbol(symbol)?;
+    Ok((
+        Export {
+            symbol: symbol.to_owned(),
+            crc,
+            module: parse_module(module)?,
+            class,
+            namespace: match namespace {
+                "" => None,
+                named => Some(parse_text(named, "namespace")?),
+            },
+        },
+        symbol,
+        order,
+    ))
+}
+
+/// Decides the order of the columns after the symbol: module, class, namespace.
+fn columns<'a>(rest: &[&'a str]) -> Result<(&'a str, ExportClass, &'a str, Order), String> {
+    match rest {
+        [] => Err("2 columns; expected 0xcrc, symbol, module, export type".to_owned()),
+        [module] => Ok((module, ExportClass::Unknown, "", Order::Unsaid)),
+        [second, third, tail @ ..] => {
+            let fifth = tail.first().copied().unwrap_or("");
+            if let Some(class) = ExportClass::from_word(third) {
+                let order = if tail.is_empty() {
+                    Order::Unsaid
+                } else {
+                    Order::Last
+                };
+                return Ok((second, class, fifth, order));
+            }
+            match ExportClass::from_word(fifth) {
+                Some(class) => Ok((third, class, second, Order::Third)),
+                None => Err(format!(
+                    "no export type in column 4 (`{}`) or 5; expected EXPORT_SYMBOL, EXPORT_SYMBOL_GPL \
+                     or another EXPORT_… word",
+                    shown(third)
+                )),
+            }
+        }
+    }
+}
+
+fn parse_crc(word: &str) -> Result<Crc, String> {
+    let expected = "expected 0x and up to 8 hexadecimal digits";
+    let digits = word
+        .strip_prefix("0x")
+        .or_else(|| word.strip_prefix("0X"))
+        .ok_or_else(|| format!("CRC `{}` does not start with 0x; {expected}", shown(word)))?;
+    // `from_str_radix` accepts a sign, which is no digit here.
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(format!(
+            "CRC `{}` is no hexadecimal number; {expected}",
+            shown(word)
+        ));
+    }
+    if digits.len() > 8 {
+        return Err(format!(
+            "CRC `{}` has more than 32 bits; {expected}",
+            shown(word)
+        ));
+    }
+    u32::from_str_radix(digits, 16)
+        .map(Crc)
+        .map_err(|_| format!("CRC `{}` is no 32-bit number; {expected}", shown(word)))
+}
+
+fn parse_symbol(word: &str) -> Result<&str, String> {
+    let symbol = word.strip_prefix('.').unwrap_or(word);
+    if symbol.is_empty() {
+        Err("empty symbol in column 2; expected its name".to_owned())
+    } else if symbol.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        Err(format!(
+            "symbol `{}` holds a blank or control character; expected one name",
+            shown(symbol)
+        ))
+    } else {
+        Ok(symbol)
+    }
+}
+
+fn parse_module(word: &str) -> Result<String, String> {
+    if word.is_empty() {
+        Err("empty module column; expected vmlinux or a module's path without .ko".to_owned())
+    } else {
+        parse_text(word, "module")
+    }
+}
+
+fn parse_text(word: &str, column: &str) -> Result<String, String> {
+    if word.contains(char::is_control) {
+        Err(format!(
+            "{column} `{}` holds a control character; expected plain text",
+            shown(word)
+        ))
+    } else {
+        Ok(word.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests;
