@@ -9,10 +9,12 @@
 //! | room | flows in | flows out |
 //! |---|---|---|
 //! | [`symvers`] | `Module.symvers` of any age | exports with CRC, class and namespace |
+//! | [`symtypes`] | type definitions of units | an interned type graph, consolidated symtypes |
 
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")
 )]
 
+pub mod symtypes;
 pub mod symvers;
