@@ -10,11 +10,13 @@
 //! |---|---|---|
 //! | [`symvers`] | `Module.symvers` of any age | exports with CRC, class and namespace |
 //! | [`symtypes`] | type definitions of units | an interned type graph, consolidated symtypes |
+//! | [`cpp`] | a compiler call | the token stream of one unit |
 
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")
 )]
 
+pub mod cpp;
 pub mod symtypes;
 pub mod symvers;
