@@ -11,6 +11,7 @@
 //! | [`symvers`] | `Module.symvers` of any age | exports with CRC, class and namespace |
 //! | [`symtypes`] | type definitions of units | an interned type graph, consolidated symtypes |
 //! | [`cpp`] | a compiler call | the token stream of one unit |
+//! | [`genksyms`] | tokens | CRC of each export, type definitions with their place |
 
 #![cfg_attr(
     test,
@@ -18,5 +19,6 @@
 )]
 
 pub mod cpp;
+pub mod genksyms;
 pub mod symtypes;
 pub mod symvers;
