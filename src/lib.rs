@@ -12,6 +12,7 @@
 //! | [`symtypes`] | type definitions of units | an interned type graph, consolidated symtypes |
 //! | [`cpp`] | a compiler call | the token stream of one unit |
 //! | [`genksyms`] | tokens | CRC of each export, type definitions with their place |
+//! | [`kbuild`] | a source tree and a configuration | prepared object tree, plan of units |
 
 #![cfg_attr(
     test,
@@ -20,5 +21,6 @@
 
 pub mod cpp;
 pub mod genksyms;
+pub mod kbuild;
 pub mod symtypes;
 pub mod symvers;

@@ -1,0 +1,335 @@
+//! What the generated files of an object tree are made of.
+//!
+//! In flow the command files that Kbuild leaves beside everything it makes (`.NAME.cmd`: the command line, and for
+//! compiled files every header, `scripts/basic/fixdep` of the kernel), and the texts of Makefiles and generators; out
+//! flows a yes or no per source file. A file whose change cannot matter to what was made needs no run of make.
+//!
+//! Contract: a file that some made thing was made of is either named in a command file ([`Inputs`]), or named by a
+//! Makefile or by the text of a generator that opens it itself ([`Mentions`]: the speakup driver's `makemapdata.c` opens
+//! headers that no rule tells of), or of a kind of which nothing is known, which the caller treats as read. Wrong in one
+//! direction only: a file that counts as read without being so costs a run of make.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use memchr::memmem;
+
+use super::plan::normal;
+use super::{KbuildError, ObjectTree};
+use crate::kbuild::tree::io_error;
+
+/// Bytes of a command file that are read; those of the largest generated files have a few hundred thousand.
+const FILE_LIMIT: u64 = 64 << 20;
+
+/// The source files that made things were made of.
+#[derive(Clone, Debug, Default)]
+pub struct Inputs {
+    files: HashSet<String>,
+    names: HashSet<String>,
+    /// The command files that this was read from, relative to the object tree.
+    commands: HashSet<PathBuf>,
+}
+
+impl Inputs {
+    /// Whether something was made of that file of the source tree.
+    #[must_use]
+    pub fn reads(&self, path: &str) -> bool {
+        self.files.contains(path)
+    }
+
+    /// Whether something was made of a file of that base name, so that a new file may take its place.
+    #[must_use]
+    pub fn reads_name(&self, path: &str) -> bool {
+        self.names.contains(base_name(path))
+    }
+
+    /// Whether something was made of a file in that folder of the source tree.
+    #[must_use]
+    pub fn reads_below(&self, folder: &str) -> bool {
+        self.files.iter().any(|file| file.starts_with(folder))
+    }
+
+    /// Of these files.
+    pub fn of<'a>(files: impl IntoIterator<Item = &'a str>) -> Inputs {
+        let files: HashSet<String> = files.into_iter().map(str::to_owned).collect();
+        Inputs {
+            names: files
+                .iter()
+                .map(|file| base_name(file).to_owned())
+                .collect(),
+            files,
+            commands: HashSet::new(),
+        }
+    }
+
+    /// The files, in no order.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(String::as_str)
+    }
+}
+
+impl ObjectTree {
+    /// Reads what the object tree's files were made of, but for what `known` tells already.
+    ///
+    /// # Errors
+    /// If a folder or file cannot be read.
+    pub fn inputs(&self, known: Option<&Inputs>) -> Result<Inputs, KbuildError> {
+        let mut inputs = Inputs::default();
+        let prefix = format!("{}/", self.src.display());
+        let mut open = vec![PathBuf::new()];
+        while let Some(inside) = open.pop() {
+            let folder = self.obj.join(&inside);
+            let failed = |source| io_error(&folder, "read", source);
+            for entry in fs::read_dir(&folder).map_err(failed)? {
+                let entry = entry.map_err(failed)?;
+                let kind = entry.file_type().map_err(failed)?;
+                let path = inside.join(entry.file_name());
+                let name = entry.file_name();
+                let name = name.to_string_lossy();
+                if kind.is_dir() {
+                    if path != Path::new("include/config") && name != ".kabigate" {
+                        open.push(path);
+                    }
+                } else if kind.is_file()
+                    && is_command_file(&name)
+                    && !known.is_some_and(|known| known.commands.contains(&path))
+                {
+                    let text = read(&self.obj.join(&path))?;
+                    inputs.add(&text, &prefix);
+                    inputs.commands.insert(path);
+                }
+            }
+        }
+        Ok(inputs)
+    }
+}
+
+impl Inputs {
+    /// Takes every path below the source tree that a command file names.
+    fn add(&mut self, text: &[u8], prefix: &str) {
+        for at in memmem::find_iter(text, prefix.as_bytes()) {
+            let rest = text.get(at + prefix.len()..).unwrap_or_default();
+            let end = rest
+                .iter()
+                .position(|byte| byte.is_ascii_whitespace() || b"'\"`;()\\,:|&<>$=".contains(byte))
+                .unwrap_or(rest.len());
+            let path = String::from_utf8_lossy(rest.get(..end).unwrap_or_default());
+            let path = normal(&path);
+            if !self.files.contains(&path) {
+                self.names.insert(base_name(&path).to_owned());
+                self.files.insert(path);
+            }
+        }
+    }
+}
+
+/// `.NAME.cmd`; the tools' own build calls its files the same.
+fn is_command_file(name: &str) -> bool {
+    name.starts_with('.') && name.ends_with(".cmd")
+}
+
+/// The names of headers and sources that rules and generators mention in their texts.
+#[derive(Clone, Debug, Default)]
+pub struct Mentions {
+    names: HashSet<String>,
+    /// Ends of the paths that Makefiles include, such as `tools/build/Makefile.include`.
+    included: HashSet<String>,
+}
+
+impl Mentions {
+    /// Takes the text of a Makefile, script or generator.
+    pub fn add(&mut self, text: &[u8], is_makefile: bool) {
+        for line in text.split(|&byte| byte == b'\n') {
+            let start = line.trim_ascii_start();
+            if start.starts_with(b"#") {
+                // A comment of Makefiles and scripts; in C an include, which dependency files tell of.
+                continue;
+            }
+            if is_makefile {
+                self.include(start);
+            }
+            // An include inside of a line is printed into a file whose own dependencies tell of it.
+            if !line.contains(&b'.') || memmem::find(line, b"#include").is_some() {
+                continue;
+            }
+            let words =
+                line.split(|byte| !(byte.is_ascii_alphanumeric() || b"_-.+".contains(byte)));
+            for word in words {
+                if word.ends_with(b".h") || word.ends_with(b".c") || word.ends_with(b".S") {
+                    self.names
+                        .insert(String::from_utf8_lossy(word).into_owned());
+                }
+            }
+        }
+    }
+
+    fn include(&mut self, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
+        let mut words = line.split_whitespace();
+        if !matches!(words.next(), Some("include" | "-include" | "sinclude")) {
+            return;
+        }
+        for word in words {
+            // What stands behind the last variable is fixed; nothing fixed may be any file.
+            let end = word.rsplit_once(')').map_or(word, |(_, end)| end);
+            self.included.insert(normal(end.trim_start_matches('/')));
+        }
+    }
+
+    /// Whether some text mentions a file of that base name.
+    #[must_use]
+    pub fn names(&self, path: &str) -> bool {
+        self.names.contains(base_name(path))
+    }
+
+    /// Whether a Makefile may include that one.
+    #[must_use]
+    pub fn includes(&self, makefile: &str) -> bool {
+        let starts = makefile.match_indices('/').map(|(at, _)| at + 1);
+        std::iter::once(0)
+            .chain(starts)
+            .filter_map(|at| makefile.get(at..))
+            .any(|end| self.included.contains(end))
+    }
+
+    /// Whether a source file's text counts: Makefiles and build scripts of one architecture. Lists of headers to wrap and
+    /// to install name files without reading them, tools and samples have headers of their own, and the checkers among the scripts take no part in a build.
+    #[must_use]
+    pub fn counts(path: &str, arch: &str) -> Option<bool> {
+        let name = base_name(path);
+        let foreign = path
+            .strip_prefix("arch/")
+            .is_some_and(|rest| !rest.starts_with(&format!("{arch}/")));
+        let aside = [
+            "include/",
+            "tools/",
+            "samples/",
+            "Documentation/",
+            "scripts/coccinelle/",
+            "scripts/package/",
+        ];
+        if foreign || aside.iter().any(|folder| path.starts_with(folder)) {
+            return None;
+        }
+        if is_makefile(name) {
+            return Some(true);
+        }
+        let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+        let script = matches!(extension, "sh" | "pl" | "py" | "awk" | "sed" | "bc");
+        (script && !CHECKERS.contains(&name)).then_some(false)
+    }
+}
+
+/// Scripts that people run on sources.
+const CHECKERS: [&str; 8] = [
+    "checkpatch.pl",
+    "get_maintainer.pl",
+    "checkstack.pl",
+    "kernel-doc.pl",
+    "get_abi.pl",
+    "headerdep.pl",
+    "headers_check.pl",
+    "headers_install.sh",
+];
+
+/// Whether a base name is that of a file with rules.
+#[must_use]
+pub fn is_makefile(name: &str) -> bool {
+    name.starts_with("Makefile") || name.starts_with("Kbuild") || name.ends_with(".mk")
+}
+
+fn base_name(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(_, name)| name)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, KbuildError> {
+    use std::io::Read as _;
+    let failed = |source| io_error(path, "read", source);
+    let mut bytes = Vec::new();
+    fs::File::open(path)
+        .map_err(failed)?
+        .take(FILE_LIMIT + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    if bytes.len() as u64 > FILE_LIMIT {
+        return Err(KbuildError::Limit {
+            name: path.display().to_string(),
+            what: "the command file",
+            limit: format!("{FILE_LIMIT} bytes"),
+        });
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A command file of 6.1, shortened: paths of the command line and of the dependencies count, whatever stands at
+    /// their ends.
+    #[test]
+    fn reads_command_files() {
+        let text = b"cmd_drivers/scsi/scsi_devinfo_tbl.c := sed -n 's/.*define/x/p' /k/include/scsi/scsi_devinfo.h > drivers/scsi/scsi_devinfo_tbl.c\n\
+            cmd_kernel/bounds.s := gcc -I/k/arch/x86/include -DKBUILD='\"bounds\"' -S -o kernel/bounds.s /k/kernel/bounds.c\n\
+            source_kernel/bounds.s := /k/kernel/bounds.c\n\
+            deps_kernel/bounds.s := \\\n    $(wildcard include/config/SMP) \\\n  /k/include/linux/kconfig.h \\\n  /k/scripts/../include/linux/page-flags.h \\\n";
+        let mut inputs = Inputs::default();
+        inputs.add(text, "/k/");
+        for path in [
+            "include/scsi/scsi_devinfo.h",
+            "kernel/bounds.c",
+            "include/linux/kconfig.h",
+            "include/linux/page-flags.h",
+        ] {
+            assert!(inputs.reads(path), "{path}");
+        }
+        assert!(!inputs.reads("include/linux/sched.h"));
+        assert!(inputs.reads_name("arch/x86/include/linux/kconfig.h"));
+        assert!(!inputs.reads_below("scripts/") && inputs.reads_below("kernel/"));
+    }
+
+    /// Headers that a generator opens by name count, includes and comments do not; an include of a Makefile reaches
+    /// every file that its end may name.
+    #[test]
+    fn reads_mentions() {
+        let mut mentions = Mentions::default();
+        mentions.add(
+            b"#include \"utils.h\"\n\tsnprintf(f, sizeof(f), \"%s/include/linux/input.h\", topdir);\n",
+            false,
+        );
+        mentions.add(
+            b"# see list.h\n\techo '#include <linux/kernel.h>'\nchars := $(src)/../alpha.h\ninclude $(srctree)/drivers/x/Makefile.inc\n-include $(src)/Makefile.local $(obj)/x.d\n",
+            true,
+        );
+        for (path, expected) in [
+            ("include/linux/input.h", true),
+            ("lib/alpha.h", true),
+            ("include/linux/utils.h", false),
+            ("include/linux/list.h", false),
+            ("include/linux/kernel.h", false),
+        ] {
+            assert_eq!(mentions.names(path), expected, "{path}");
+        }
+        assert!(mentions.includes("drivers/x/Makefile.inc"));
+        assert!(mentions.includes("any/Makefile.local"));
+        assert!(!mentions.includes("drivers/x/Makefile"));
+    }
+
+    /// Makefiles and scripts of this architecture count, lists of headers and checkers do not.
+    #[test]
+    fn texts_that_count() {
+        for (path, expected) in [
+            ("lib/Makefile", Some(true)),
+            ("arch/x86/Kbuild", Some(true)),
+            ("arch/arm/Makefile", None),
+            ("include/asm-generic/Kbuild", None),
+            ("scripts/syscalltbl.sh", Some(false)),
+            ("scripts/checkpatch.pl", None),
+            ("tools/objtool/Makefile", None),
+            ("lib/crc16.c", None),
+        ] {
+            assert_eq!(Mentions::counts(path, "x86"), expected, "{path}");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Configuration, preparation and plan of a kernel tree, from the kernel's own build and without compiling it.
+//!
+//! In flow a plain source folder, an object folder and a configuration; out flow a prepared object tree and a [`Plan`]:
+//! every [`Unit`] that the build would compile, with its compiler call and module. The plan comes from one dry run
+//! (`make -n`), parsed as shell text. What the commands look like follows the kernel's `scripts/Makefile.build` and
+//! `scripts/Makefile.lib`.
+//!
+//! A plan is brought up to date folder by folder ([`ObjectTree::replan`]), and what the generated files are made of is
+//! read from the command files that the build leaves beside them ([`Inputs`], [`Mentions`]).
+//!
+//! Which units can export at all is decided from their text by [`ExportIndex`]; what assembly units export is read from
+//! the one object that is made of each ([`ObjectTree::asm_exports`]).
+
+mod asm;
+mod compiler;
+mod config;
+mod configure;
+mod error;
+mod exporting;
+mod external;
+mod headers;
+mod inputs;
+mod macros;
+mod make;
+mod plan;
+mod replan;
+mod scan;
+mod shell;
+mod tree;
+mod unit;
+
+pub use asm::Assembled;
+pub use compiler::{Compiler, CompilerFamily};
+pub use config::{Config, Difference};
+pub use configure::{ConfigBase, ConfigSource, Configured};
+pub use error::KbuildError;
+pub use exporting::ExportIndex;
+pub use external::{External, ExternalEnd, build_external, has_kbuild_file, prepared_tree};
+pub use headers::{ConfigText, read_config};
+pub use inputs::{Inputs, Mentions, is_makefile};
+pub use macros::Macros;
+pub use make::MakeOptions;
+pub use scan::FileScan;
+pub use tree::{ObjectTree, Release};
+pub use unit::{AsmPrototypes, Language, Plan, Unit};
