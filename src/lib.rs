@@ -13,6 +13,7 @@
 //! | [`cpp`] | a compiler call | the token stream of one unit |
 //! | [`genksyms`] | tokens | CRC of each export, type definitions with their place |
 //! | [`kbuild`] | a source tree and a configuration | prepared object tree, plan of units |
+//! | [`history`] | a git tree and a range or series | commits, blob ids, a private work area |
 
 #![cfg_attr(
     test,
@@ -21,6 +22,7 @@
 
 pub mod cpp;
 pub mod genksyms;
+pub mod history;
 pub mod kbuild;
 pub mod symtypes;
 pub mod symvers;
