@@ -14,6 +14,7 @@
 //! | [`genksyms`] | tokens | CRC of each export, type definitions with their place |
 //! | [`kbuild`] | a source tree and a configuration | prepared object tree, plan of units |
 //! | [`history`] | a git tree and a range or series | commits, blob ids, a private work area |
+//! | [`snapshot`] | all of the above | symvers, symtypes and fingerprint of one commit |
 
 #![cfg_attr(
     test,
@@ -24,5 +25,6 @@ pub mod cpp;
 pub mod genksyms;
 pub mod history;
 pub mod kbuild;
+pub mod snapshot;
 pub mod symtypes;
 pub mod symvers;

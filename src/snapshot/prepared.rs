@@ -1,0 +1,326 @@
+//! An object tree that stands for the commit in the work area.
+
+use std::collections::{BTreeSet, HashSet};
+use std::fs;
+use std::path::Path;
+
+use super::scope::{Replan, Rules, Work};
+use super::{Fingerprint, Progress, Settings, SnapshotError};
+use crate::cpp::{Builtin, Engine, EngineKind, ExportOverlay, Gcc, GccLimits};
+use crate::genksyms::Profile;
+use crate::history::PathChange;
+use crate::kbuild::{Compiler, Config, Inputs, Mentions, ObjectTree, Plan};
+
+/// An object tree that stands for the commit in the work area, with what was learned on the way.
+pub(super) struct Prepared {
+    pub(super) tree: ObjectTree,
+    pub(super) cpp: Engine,
+    engine: EngineKind,
+    pub(super) config: Config,
+    pub(super) plan: Plan,
+    pub(super) profile: Profile,
+    compiler: Compiler,
+    /// Objects that were made because only their rules make a file that their unit reads.
+    made: BTreeSet<String>,
+    /// What preparing made things of, and what making these objects did.
+    inputs: Inputs,
+    made_inputs: Inputs,
+    mentions: Mentions,
+}
+
+impl Prepared {
+    /// Configures, prepares and plans in an empty object folder; `paths` are the files of the source tree.
+    pub(super) fn new<'p>(
+        src: &Path,
+        obj: &Path,
+        paths: impl Iterator<Item = &'p str>,
+        settings: &Settings,
+        progress: &dyn Progress,
+    ) -> Result<Prepared, SnapshotError> {
+        let tree = ObjectTree::new(src.to_owned(), obj.to_owned(), settings.make.clone())?;
+        let profile = profile(src)?;
+        progress.phase("configure");
+        let config = tree.configure(&settings.config)?.config;
+        acceptable(&config)?;
+        progress.phase("prepare");
+        tree.prepare()?;
+        progress.phase("plan");
+        let plan = tree.plan()?;
+        let compiler = tree.compiler()?;
+        let cpp = engine(&tree, settings.cpp)?;
+        let mut prepared = Prepared {
+            inputs: tree.inputs(None)?,
+            made_inputs: Inputs::default(),
+            mentions: Mentions::default(),
+            tree,
+            cpp,
+            engine: settings.cpp,
+            config,
+            plan,
+            profile,
+            compiler,
+            made: BTreeSet::new(),
+        };
+        prepared.read_rules(paths)?;
+        prepared.read_generators()?;
+        Ok(prepared)
+    }
+
+    /// What the changes of a checkout mean for the object tree.
+    pub(super) fn work(&mut self, changes: &[PathChange]) -> Result<Work, SnapshotError> {
+        let there = changes.iter().filter(|change| change.new.is_some());
+        let there: Vec<&str> = there.map(|change| change.path.as_str()).collect();
+        self.read_rules(there.iter().copied())?;
+        let generators: Vec<&str> = there
+            .into_iter()
+            .filter(|path| {
+                path.ends_with(".c") && (self.inputs.reads(path) || self.made_inputs.reads(path))
+            })
+            .collect();
+        for path in generators {
+            self.mentions.add(&self.read(path)?, false);
+        }
+        let rules = Rules {
+            arch: self.tree.arch(),
+            plan: &self.plan,
+            planned: self
+                .plan
+                .units
+                .iter()
+                .map(|unit| unit.source.as_str())
+                .collect(),
+            prepared: &self.inputs,
+            made: &self.made_inputs,
+            made_objects: &self.made,
+            mentions: &self.mentions,
+        };
+        Ok(changes
+            .iter()
+            .map(|change| rules.work(&change.path, change.old.is_some() != change.new.is_some()))
+            .fold(Work::default(), Work::and))
+    }
+
+    /// Does `work` in the object tree as it is; what could not be finished stays in `work`. The objects whose units are
+    /// other ones then are added to `stale`.
+    pub(super) fn update(
+        &mut self,
+        work: &mut Work,
+        stale: &mut HashSet<String>,
+        settings: &Settings,
+        progress: &dyn Progress,
+    ) -> Result<(), SnapshotError> {
+        if work.configure {
+            progress.phase("configure");
+            self.configure(work, settings, progress)?;
+        }
+        if work.prepare {
+            progress.phase("prepare");
+            self.prepare(work)?;
+        }
+        if work.plan != Replan::No {
+            progress.phase("plan");
+            let plan = self.replan(&work.plan)?;
+            stale.extend(differing(&self.plan, &plan));
+            self.plan = plan;
+        }
+        if work.objects {
+            progress.phase("make generated sources");
+            let planned: HashSet<&str> = self
+                .plan
+                .units
+                .iter()
+                .map(|unit| unit.object.as_str())
+                .collect();
+            self.made.retain(|object| planned.contains(object.as_str()));
+            self.make(BTreeSet::new())?;
+        }
+        *work = Work::default();
+        Ok(())
+    }
+
+    /// Finds the configuration again and, if it is another one, has everything done again that may depend on it.
+    fn configure(
+        &mut self,
+        work: &mut Work,
+        settings: &Settings,
+        progress: &dyn Progress,
+    ) -> Result<(), SnapshotError> {
+        // The release stands in the top Makefile.
+        let (src, obj) = (self.tree.src().to_owned(), self.tree.obj().to_owned());
+        self.tree = ObjectTree::new(src, obj, settings.make.clone())?;
+        let config = self.tree.configure_aside(&settings.config)?.config;
+        acceptable(&config)?;
+        work.prepare = true;
+        let differences = self.config.difference(&config);
+        if self.config != config {
+            self.tree.adopt_configuration()?;
+            *work = std::mem::take(work).and(Work::all());
+            self.config = config;
+            progress.configuration(&differences);
+        }
+        Ok(())
+    }
+
+    fn prepare(&mut self, work: &mut Work) -> Result<(), SnapshotError> {
+        let settled = self.tree.settled_config()?;
+        self.tree.prepare()?;
+        if settled != self.tree.settled_config()? {
+            *work = std::mem::take(work).and(Work::all());
+        }
+        self.profile = profile(self.tree.src())?;
+        self.cpp = engine(&self.tree, self.engine)?;
+        self.inputs = self.tree.inputs(Some(&self.made_inputs))?;
+        self.read_generators()
+    }
+
+    fn replan(&self, replan: &Replan) -> Result<Plan, SnapshotError> {
+        if let Replan::Folders(folders) = replan
+            && let Some(plan) = self.tree.replan(&self.plan, folders)?
+        {
+            return Ok(plan);
+        }
+        Ok(self.tree.plan()?)
+    }
+
+    /// Makes these objects and all that were made before, for the files that only their rules make.
+    pub(super) fn make(&mut self, objects: BTreeSet<String>) -> Result<(), SnapshotError> {
+        self.made.extend(objects);
+        let objects: Vec<&str> = self.made.iter().map(String::as_str).collect();
+        // A failing compile is told by the preprocessor, if it matters.
+        self.tree.make_objects(&objects)?;
+        self.made_inputs = self.tree.inputs(Some(&self.inputs))?;
+        self.read_generators()
+    }
+
+    /// Takes the texts of those of the files that hold rules or are scripts.
+    fn read_rules<'p>(
+        &mut self,
+        paths: impl Iterator<Item = &'p str>,
+    ) -> Result<(), SnapshotError> {
+        for path in paths {
+            if let Some(is_makefile) = Mentions::counts(path, self.tree.arch()) {
+                let text = self.read(path)?;
+                self.mentions.add(&text, is_makefile);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the texts of all programs that make something.
+    fn read_generators(&mut self) -> Result<(), SnapshotError> {
+        let sources: BTreeSet<String> = [&self.inputs, &self.made_inputs]
+            .into_iter()
+            .flat_map(Inputs::files)
+            .filter(|path| path.ends_with(".c"))
+            .map(str::to_owned)
+            .collect();
+        for path in sources {
+            let text = self.read(&path)?;
+            self.mentions.add(&text, false);
+        }
+        Ok(())
+    }
+
+    /// A file of the source tree; nothing if there is none, or a link that leads nowhere.
+    fn read(&self, path: &str) -> Result<Vec<u8>, SnapshotError> {
+        let path = self.tree.src().join(path);
+        match fs::read(&path) {
+            Ok(bytes) => Ok(bytes),
+            Err(_) if !path.is_file() => Ok(Vec::new()),
+            Err(source) => Err(SnapshotError::Io { path, source }),
+        }
+    }
+
+    /// The objects whose units are other ones in a newer object tree.
+    pub(super) fn differing(&self, newer: &Prepared) -> HashSet<String> {
+        differing(&self.plan, &newer.plan)
+    }
+
+    /// What decides results and stands neither in an argument nor in a file of the kernel.
+    pub(super) fn identity(&self) -> String {
+        format!(
+            "{} {} {} {} {}",
+            env!("CARGO_PKG_VERSION"),
+            self.engine.name(),
+            self.compiler.version,
+            self.compiler.machine,
+            self.profile.id()
+        )
+    }
+
+    pub(super) fn fingerprint(&self) -> Result<Fingerprint, SnapshotError> {
+        let release = self.tree.release()?;
+        Ok(Fingerprint {
+            release: release.release.unwrap_or(release.version),
+            arch: self.tree.arch().to_owned(),
+            config: self.config.digest(),
+            compiler_family: self.compiler.family.name().to_owned(),
+            compiler: self.compiler.version.clone(),
+            algorithm: "genksyms".to_owned(),
+            grammar: self.profile.id(),
+        })
+    }
+}
+
+/// Refuses configurations without exports, or whose CRCs are not computed by genksyms.
+fn acceptable(config: &Config) -> Result<(), SnapshotError> {
+    if config.is_yes("CONFIG_GENDWARFKSYMS") {
+        return Err(SnapshotError::Algorithm);
+    }
+    if !config.is_yes("CONFIG_MODULES") {
+        return Err(SnapshotError::NoModules);
+    }
+    Ok(())
+}
+
+/// The objects whose units differ between two plans.
+fn differing(old: &Plan, new: &Plan) -> HashSet<String> {
+    let changed = new
+        .units
+        .iter()
+        .filter(|unit| old.unit(&unit.object) != Some(unit));
+    changed.map(|unit| unit.object.clone()).collect()
+}
+
+fn engine(tree: &ObjectTree, kind: EngineKind) -> Result<Engine, SnapshotError> {
+    let overlay = ExportOverlay::create(tree.src(), &tree.obj().join(".kabigate").join("overlay"))?;
+    let environment = tree.environment();
+    let gcc = Gcc::new(
+        environment.clone(),
+        Some(overlay.clone()),
+        GccLimits::default(),
+    );
+    Ok(match kind {
+        EngineKind::Gcc => Engine::Gcc(gcc),
+        EngineKind::Builtin => {
+            let roots = [tree.src(), tree.obj()];
+            let builtin =
+                Builtin::new(environment, Some(overlay), gcc, &roots).map_err(|error| {
+                    SnapshotError::Io {
+                        path: tree.src().to_owned(),
+                        source: std::io::Error::other(error),
+                    }
+                })?;
+            Engine::Builtin(Box::new(builtin))
+        }
+    })
+}
+
+/// Detects the grammar from the tree's own genksyms.
+fn profile(src: &Path) -> Result<Profile, SnapshotError> {
+    let folder = src.join("scripts/genksyms");
+    let io = |source| SnapshotError::Io {
+        path: folder.clone(),
+        source,
+    };
+    let mut files = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        if entry.file_type().map_err(io)?.is_file() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            files.push((name, fs::read(entry.path()).map_err(io)?));
+        }
+    }
+    files.sort();
+    Ok(Profile::detect(&files)?)
+}

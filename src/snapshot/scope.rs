@@ -1,0 +1,411 @@
+//! What a change of files means for what is kept of the commit before.
+//!
+//! Wrong in one direction only: a change that needs less work than is done costs time, never a CRC.
+//!
+//! | changed | done again |
+//! |---|---|
+//! | source of a unit, header that nothing was generated from, text | nothing beyond units |
+//! | file that something was generated from, or of a kind that is not known | `prepare`, objects with generated sources |
+//! | Makefile of a folder; source that comes or goes | plan of that folder |
+//! | top Makefile, architecture's Makefile, included Makefile, rules of `scripts/` | configure, prepare, whole plan |
+//! | Kconfig file | configure, and all of the above if the configuration comes out differently |
+//! | script that a rule may call | new object tree: no rule says what it made |
+
+use std::collections::{BTreeSet, HashSet};
+
+use crate::kbuild::{Inputs, Mentions, Plan, is_makefile};
+
+/// What must be planned again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Replan {
+    /// Nothing.
+    #[default]
+    No,
+    /// These folders and what lies below.
+    Folders(BTreeSet<String>),
+    /// Everything.
+    Whole,
+}
+
+/// What must be done again for a commit, beyond its units.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Work {
+    /// A new object tree; all else then follows.
+    pub(super) fresh: bool,
+    /// The configuration may come out differently.
+    pub(super) configure: bool,
+    /// Generated headers and tools may change.
+    pub(super) prepare: bool,
+    /// Sources that only the rules of objects make may change.
+    pub(super) objects: bool,
+    /// Units or their compiler calls may change.
+    pub(super) plan: Replan,
+}
+
+impl Work {
+    /// Everything that can be done within an object tree but configuring it.
+    pub(super) fn all() -> Work {
+        Work {
+            prepare: true,
+            objects: true,
+            plan: Replan::Whole,
+            ..Work::default()
+        }
+    }
+
+    pub(super) fn fresh() -> Work {
+        Work {
+            fresh: true,
+            ..Work::default()
+        }
+    }
+
+    fn made() -> Work {
+        Work {
+            prepare: true,
+            objects: true,
+            ..Work::default()
+        }
+    }
+
+    fn folder(folder: String) -> Work {
+        Work {
+            plan: Replan::Folders(BTreeSet::from([folder])),
+            ..Work::default()
+        }
+    }
+
+    /// Both.
+    #[must_use]
+    pub(super) fn and(mut self, other: Work) -> Work {
+        self.fresh |= other.fresh;
+        self.configure |= other.configure;
+        self.prepare |= other.prepare;
+        self.objects |= other.objects;
+        self.plan = match (self.plan, other.plan) {
+            (Replan::Whole, _) | (_, Replan::Whole) => Replan::Whole,
+            (Replan::No, plan) | (plan, Replan::No) => plan,
+            (Replan::Folders(mut a), Replan::Folders(b)) => {
+                a.extend(b);
+                Replan::Folders(a)
+            }
+        };
+        self
+    }
+}
+
+/// What is known of the object tree, to tell what a changed file means for it.
+pub(super) struct Rules<'a> {
+    /// Folder of the architecture.
+    pub(super) arch: &'a str,
+    pub(super) plan: &'a Plan,
+    /// Source files of planned units.
+    pub(super) planned: HashSet<&'a str>,
+    /// What generated headers and tools were made of.
+    pub(super) prepared: &'a Inputs,
+    /// What sources that only the rules of objects make were made of.
+    pub(super) made: &'a Inputs,
+    /// Objects that were made for such sources.
+    pub(super) made_objects: &'a BTreeSet<String>,
+    /// What rules and generators name in their texts.
+    pub(super) mentions: &'a Mentions,
+}
+
+impl Rules<'_> {
+    /// What the change of a path means; `appeared` says whether it came or went.
+    pub(super) fn work(&self, path: &str, appeared: bool) -> Work {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        if is_text(path, name) || self.is_foreign(path) {
+            return Work::default();
+        }
+        if name.starts_with("Kconfig") || name.ends_with(".config") || name.ends_with("defconfig") {
+            return Work {
+                configure: true,
+                ..Work::default()
+            };
+        }
+        if path.starts_with("tools/testing/") || path.starts_with("tools/perf/") {
+            return Work::default();
+        }
+        let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+        let is_source = matches!(extension, "c" | "S" | "h");
+        if is_makefile(name) {
+            self.makefile(path, folder, name)
+        } else if path.starts_with("scripts/") {
+            self.script(path, is_source)
+        } else if is_source {
+            self.source(path, folder, extension, appeared)
+        } else {
+            Work::made()
+        }
+    }
+
+    fn makefile(&self, path: &str, folder: &str, name: &str) -> Work {
+        let all = Work {
+            configure: true,
+            ..Work::all()
+        };
+        if path.starts_with("tools/") {
+            return Work::made();
+        }
+        let own_folder = name == "Makefile" || name == "Kbuild";
+        if folder.is_empty()
+            || !own_folder
+            || path.starts_with("scripts/")
+            || path == format!("arch/{}/Makefile", self.arch)
+            || self.mentions.includes(path)
+        {
+            return all;
+        }
+        let visited = self.plan.folders.contains(folder);
+        let mut work = if visited {
+            Work::folder(folder.to_owned())
+        } else {
+            Work::default()
+        };
+        let inside = format!("{folder}/");
+        work.objects = self
+            .made_objects
+            .iter()
+            .any(|object| object.starts_with(&inside));
+        work.prepare = self.plan.preparing.contains(folder)
+            || self.prepared.reads_below(&inside)
+            || path.starts_with("include/")
+            || (!visited && path.starts_with("arch/"));
+        work
+    }
+
+    /// Sources of tools are followed by the build; of any other script no rule says what it made.
+    fn script(&self, path: &str, is_source: bool) -> Work {
+        if is_source {
+            return Work {
+                configure: path.starts_with("scripts/kconfig/"),
+                ..Work::made()
+            };
+        }
+        let build = Mentions::counts(path, self.arch).is_some();
+        let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+        let aside = path.starts_with("scripts/coccinelle/")
+            || path.starts_with("scripts/package/")
+            || ["spelling.txt", "const_structs.checkpatch", "kernel-doc"].contains(&name)
+            || (!build && name.ends_with(".pl"));
+        if aside {
+            Work::default()
+        } else {
+            Work::fresh()
+        }
+    }
+
+    fn source(&self, path: &str, folder: &str, extension: &str, appeared: bool) -> Work {
+        let mentioned = self.mentions.names(path);
+        let found = |inputs: &Inputs| {
+            inputs.reads(path) || (appeared && inputs.reads_name(path)) || mentioned
+        };
+        // The build writes a forwarding header where the architecture has none of that name.
+        let overlaid = path == "include/linux/export.h";
+        let forwards = appeared
+            && extension == "h"
+            && (folder.contains("/asm") || folder.starts_with("include/asm"));
+        let mut work = Work {
+            prepare: found(self.prepared) || forwards || overlaid,
+            objects: found(self.made),
+            ..Work::default()
+        };
+        // A source that comes can take the place of another (`foo.S` for `foo.c`); one that goes may be planned.
+        if extension != "h" && appeared {
+            work.plan = self.planner(folder);
+        }
+        work
+    }
+
+    /// The nearest folder whose Makefile the build reads.
+    fn planner(&self, folder: &str) -> Replan {
+        let mut folder = folder;
+        loop {
+            if self.plan.folders.contains(folder) {
+                return Replan::Folders(BTreeSet::from([folder.to_owned()]));
+            }
+            match folder.rsplit_once('/') {
+                Some((above, _)) => folder = above,
+                // No Makefile that is read is near enough to name it.
+                None => return Replan::Whole,
+            }
+        }
+    }
+
+    /// Whether a path belongs to another architecture, of which this one takes nothing.
+    fn is_foreign(&self, path: &str) -> bool {
+        let Some((other, _)) = path
+            .strip_prefix("arch/")
+            .and_then(|rest| rest.split_once('/'))
+        else {
+            return false;
+        };
+        if other == self.arch || (self.arch == "um" && other == "x86") {
+            return false;
+        }
+        let folder = format!("arch/{other}/");
+        let mut read = self.plan.folders.iter().map(String::as_str);
+        let mut compiled = self.planned.iter();
+        let used = read.any(|path| path.starts_with(&folder))
+            || compiled.any(|path| path.starts_with(&folder))
+            || self.prepared.reads_below(&folder)
+            || self.made.reads_below(&folder);
+        !used
+    }
+}
+
+/// Whether a file is certainly only for people, or for device trees, which no unit includes.
+fn is_text(path: &str, name: &str) -> bool {
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+    // Kconfig files and programs live below Documentation too.
+    let document =
+        path.starts_with("Documentation/") && matches!(extension, "rst" | "txt" | "yaml");
+    document
+        || path.starts_with("LICENSES/")
+        || matches!(extension, "dts" | "dtsi" | "dtso")
+        || matches!(
+            path,
+            "MAINTAINERS" | "CREDITS" | "COPYING" | "README" | ".mailmap" | ".clang-format"
+        )
+        || name == ".gitignore"
+        || name == ".gitattributes"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strings(list: &[&str]) -> BTreeSet<String> {
+        list.iter().map(|&text| text.to_owned()).collect()
+    }
+
+    /// One row per kind of file: what is done again when it changes, and when it comes or goes.
+    #[test]
+    fn kinds_of_files() {
+        let plan = Plan {
+            folders: strings(&[
+                ".",
+                "lib",
+                "lib/math",
+                "arch/x86/kernel",
+                "kernel",
+                "drivers",
+            ]),
+            preparing: strings(&["arch/x86/entry/syscalls", "scripts/mod"]),
+            ..Plan::default()
+        };
+        let prepared = Inputs::of([
+            "kernel/bounds.c",
+            "include/linux/mmzone.h",
+            "scripts/mod/empty.c",
+        ]);
+        let made = Inputs::of(["lib/gen_crc32table.c", "include/scsi/scsi_devinfo.h"]);
+        let made_objects = strings(&["lib/crc32.o"]);
+        let mut mentions = Mentions::default();
+        mentions.add(
+            b"x: include/linux/input.h\ninclude $(src)/Makefile.inc\n",
+            true,
+        );
+        let rules = Rules {
+            arch: "x86",
+            plan: &plan,
+            planned: HashSet::from(["lib/crc16.c"]),
+            prepared: &prepared,
+            made: &made,
+            made_objects: &made_objects,
+            mentions: &mentions,
+        };
+        let nothing = Work::default;
+        let prepare = || Work {
+            prepare: true,
+            ..nothing()
+        };
+        let objects = || Work {
+            objects: true,
+            ..nothing()
+        };
+        let configure = || Work {
+            configure: true,
+            ..nothing()
+        };
+        let everything = || Work {
+            configure: true,
+            ..Work::all()
+        };
+        let folder = |name: &str| Work::folder(name.to_owned());
+        for (path, changes, comes) in [
+            ("lib/crc16.c", nothing(), folder("lib")),
+            ("lib/other.c", nothing(), folder("lib")),
+            ("lib/zstd/deep/a.S", nothing(), folder("lib")),
+            (
+                "mm/new.c",
+                nothing(),
+                Work {
+                    plan: Replan::Whole,
+                    ..nothing()
+                },
+            ),
+            (
+                "kernel/bounds.c",
+                prepare(),
+                prepare().and(folder("kernel")),
+            ),
+            (
+                "lib/gen_crc32table.c",
+                objects(),
+                objects().and(folder("lib")),
+            ),
+            ("include/linux/fs.h", nothing(), nothing()),
+            ("include/linux/mmzone.h", prepare(), prepare()),
+            ("arch/x86/include/asm/mmzone.h", nothing(), prepare()),
+            ("arch/x86/include/asm/new.h", nothing(), prepare()),
+            ("include/scsi/scsi_devinfo.h", objects(), objects()),
+            ("include/linux/input.h", Work::made(), Work::made()),
+            (
+                "lib/Makefile",
+                folder("lib").and(objects()),
+                folder("lib").and(objects()),
+            ),
+            ("lib/math/Makefile", folder("lib/math"), folder("lib/math")),
+            (
+                "kernel/Makefile",
+                folder("kernel").and(prepare()),
+                folder("kernel").and(prepare()),
+            ),
+            ("drivers/off/Makefile", nothing(), nothing()),
+            ("arch/x86/entry/syscalls/Makefile", prepare(), prepare()),
+            ("arch/x86/boot/Makefile", prepare(), prepare()),
+            ("arch/x86/Makefile", everything(), everything()),
+            ("arch/arm/Makefile", nothing(), nothing()),
+            ("arch/arm/kernel/a.c", nothing(), nothing()),
+            ("Makefile", everything(), everything()),
+            ("Kbuild", everything(), everything()),
+            ("lib/Makefile.inc", everything(), everything()),
+            ("scripts/Makefile.build", everything(), everything()),
+            ("tools/objtool/Makefile", Work::made(), Work::made()),
+            ("tools/testing/selftests/Makefile", nothing(), nothing()),
+            ("net/Kconfig.debug", configure(), configure()),
+            ("Documentation/Kconfig", configure(), configure()),
+            (
+                "arch/x86/configs/x86_64_defconfig",
+                configure(),
+                configure(),
+            ),
+            ("scripts/mod/modpost.c", Work::made(), Work::made()),
+            ("scripts/syscalltbl.sh", Work::fresh(), Work::fresh()),
+            ("scripts/checkpatch.pl", nothing(), nothing()),
+            ("scripts/Kconfig.include", configure(), configure()),
+            ("Documentation/admin-guide/a.rst", nothing(), nothing()),
+            (
+                "arch/x86/entry/syscalls/syscall_64.tbl",
+                Work::made(),
+                Work::made(),
+            ),
+            ("lib/data.asn1", Work::made(), Work::made()),
+        ] {
+            assert_eq!(rules.work(path, false), changes, "{path} changes");
+            assert_eq!(rules.work(path, true), comes, "{path} comes");
+        }
+    }
+}

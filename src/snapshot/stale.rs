@@ -1,0 +1,65 @@
+//! What changed since units were looked at, and which of them it touches.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::state::Changed;
+use super::units::Known;
+use crate::history::{BlobId, PathChange};
+use crate::kbuild::Unit;
+
+/// What changed since units were looked at.
+#[derive(Default)]
+pub(super) struct Stale {
+    /// Files that have another state, and headers whose lines are others.
+    pub(super) files: Changed,
+    /// Objects whose call is another one.
+    pub(super) objects: HashSet<String>,
+    /// What the results of all units depend on, and was the same for them.
+    pub(super) identity: String,
+}
+
+impl Stale {
+    /// Whether a unit's call, or the state of a file that it reads, is another one. The files of a unit are sorted.
+    pub(super) fn touches(&self, unit: &Unit, known: &Known) -> bool {
+        if self.objects.contains(&unit.object) {
+            return true;
+        }
+        let stale = &self.files.stale;
+        let reads = |file: &String| known.files.binary_search(file).is_ok();
+        if stale.len() < known.files.len() / 16 {
+            if stale.iter().any(reads) {
+                return true;
+            }
+        } else if known.files.iter().any(|file| stale.contains(file)) {
+            return true;
+        }
+        known.result.is_exact && self.files.moved.keys().any(reads)
+    }
+}
+
+/// What differs between two states of a tree, in bytewise order of the paths.
+pub(super) fn changes(
+    before: Option<&HashMap<String, BlobId>>,
+    now: &BTreeMap<String, BlobId>,
+) -> Vec<PathChange> {
+    let old = |path: &str| before.and_then(|before| before.get(path)).copied();
+    let gone = before
+        .into_iter()
+        .flatten()
+        .filter(|(path, _)| !now.contains_key(*path))
+        .map(|(path, blob)| (path, Some(*blob), None));
+    let there = now
+        .iter()
+        .map(|(path, blob)| (path, old(path), Some(*blob)))
+        .filter(|(_, old, new)| old != new);
+    let mut changes: Vec<PathChange> = gone
+        .chain(there)
+        .map(|(path, old, new)| PathChange {
+            path: path.clone(),
+            old,
+            new,
+        })
+        .collect();
+    changes.sort_by(|a, b| a.path.cmp(&b.path));
+    changes
+}

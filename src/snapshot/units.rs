@@ -1,0 +1,243 @@
+//! Exports and definitions of single units: from the cache where their call and files are known, else computed.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::UnitFailure;
+use super::cache::{Key, UnitCache};
+use super::state::{FileStates, Places};
+use super::unit::UnitResult;
+use crate::cpp::{Call, CppError, ExportSite, Input, Preprocessor, Read};
+use crate::genksyms::{Memory, UnitSymbols, analyse_with};
+use crate::kbuild::{KbuildError, Language, ObjectTree, Unit};
+
+/// What is known of a unit after it was looked at.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    /// Names the compiler call.
+    pub(super) call: Key,
+    /// Names the state of the files it reads.
+    pub(super) state: Key,
+    /// The files it reads, by portable name.
+    pub(super) files: Arc<[String]>,
+    /// What it contributes.
+    pub(super) result: Arc<UnitResult>,
+}
+
+/// How looking at a unit ended.
+pub(super) enum Outcome {
+    /// Its result was known.
+    Cached(Known),
+    /// Its result was computed.
+    Computed(Known),
+    /// A file that it reads is made by a rule of its object and does not exist yet, or not at all.
+    NeedsObject(UnitFailure),
+    /// It cannot be computed.
+    Failed(UnitFailure),
+}
+
+/// What all units of a commit share.
+pub(super) struct UnitRun<'a> {
+    pub(super) tree: &'a ObjectTree,
+    pub(super) cpp: &'a dyn Preprocessor,
+    pub(super) memory: &'a Memory,
+    /// Compiler, grammar and whatever else decides results and stands in no file or argument.
+    pub(super) identity: &'a str,
+    pub(super) places: &'a Places,
+    pub(super) states: &'a FileStates,
+    pub(super) cache: Option<&'a UnitCache>,
+}
+
+impl UnitRun<'_> {
+    /// Looks at one unit; `before` is what was known of it at the commit before.
+    pub(super) fn look(&self, unit: &Unit, before: Option<&Known>) -> Outcome {
+        let call = self.call_key(unit);
+        if let Some(known) = self.recall(call, before) {
+            return Outcome::Cached(known);
+        }
+        if unit.generated && !Path::new(&unit.call.cwd).join(&unit.call.source).exists() {
+            return Outcome::NeedsObject(failure(unit, "its generated source does not exist"));
+        }
+        match self.compute(unit) {
+            Ok((files, mut result)) => {
+                result.map_files(|file| self.places.name(Path::new(file)));
+                // What assembly does with a header's text is not known.
+                if unit.language == Language::C {
+                    result.place_lines(|file, line| self.states.place(file, line));
+                }
+                Outcome::Computed(self.keep(call, files, result))
+            }
+            Err(Failure {
+                missing: true,
+                message,
+            }) => Outcome::NeedsObject(failure(unit, &message)),
+            Err(Failure { message, .. }) => Outcome::Failed(failure(unit, &message)),
+        }
+    }
+
+    fn call_key(&self, unit: &Unit) -> Key {
+        let mut key = Key::builder();
+        key.part(self.identity.as_bytes());
+        key.part(match unit.language {
+            Language::C => b"c",
+            Language::Asm => b"assembly",
+        });
+        let mut words = call_words(&unit.call);
+        if let Some(prototypes) = &unit.prototypes {
+            words.extend(call_words(&prototypes.call));
+            words.extend(&prototypes.includes);
+        }
+        for word in words {
+            key.part(self.places.portable(word).as_bytes());
+        }
+        key.finish()
+    }
+
+    fn recall(&self, call: Key, before: Option<&Known>) -> Option<Known> {
+        if let Some(before) = before.filter(|before| before.call == call)
+            && self.state(&before.files, before.result.is_exact) == before.state
+        {
+            return Some(before.clone());
+        }
+        let cache = self.cache?;
+        cache.file_lists(call).into_iter().find_map(|files| {
+            let (state, result) = [false, true].into_iter().find_map(|is_exact| {
+                let state = self.state(&files, is_exact);
+                let result = cache.get(call, state)?;
+                (result.is_exact == is_exact).then_some((state, Arc::new(result)))
+            })?;
+            Some(Known {
+                call,
+                state,
+                files: files.into(),
+                result,
+            })
+        })
+    }
+
+    fn state(&self, files: &[String], is_exact: bool) -> Key {
+        if is_exact {
+            self.states.of_bytes(files)
+        } else {
+            self.states.of(files)
+        }
+    }
+
+    fn keep(&self, call: Key, files: Vec<String>, result: UnitResult) -> Known {
+        let state = self.state(&files, result.is_exact);
+        if let Some(cache) = self.cache {
+            // A cache that cannot be written costs time later and nothing else.
+            let _ = cache.put(call, state, &files, &result);
+        }
+        Known {
+            call,
+            state,
+            files: files.into(),
+            result: Arc::new(result),
+        }
+    }
+
+    fn compute(&self, unit: &Unit) -> Result<(Vec<String>, UnitResult), Failure> {
+        let (symbols, sites, files) = match unit.language {
+            Language::C => {
+                let (symbols, read) = self.analyse(&unit.call, Input::Source)?;
+                let files = self.names(&read.dependencies);
+                (symbols, read.exports, files)
+            }
+            Language::Asm => self.assembly(unit)?,
+        };
+        if sites.is_empty() {
+            return Ok((files, UnitResult::default()));
+        }
+        if let Some(fault) = symbols.faults.first() {
+            return Err(Failure {
+                missing: false,
+                message: format!("{}: {}", fault.location, fault.message),
+            });
+        }
+        Ok((files, UnitResult::new(&symbols, &sites)))
+    }
+
+    /// What genksyms makes of a call's source, or of a text in its place.
+    fn analyse(&self, call: &Call, input: Input<'_>) -> Result<(UnitSymbols, Read), CppError> {
+        let mut symbols = UnitSymbols::default();
+        let read = self.cpp.read(call, input, &mut |tokens| {
+            symbols = analyse_with(tokens, self.memory);
+        })?;
+        Ok((symbols, read))
+    }
+
+    /// The exports of an assembly unit, and what genksyms makes of the C text with their prototypes that the kernel takes
+    /// their CRCs from.
+    fn assembly(
+        &self,
+        unit: &Unit,
+    ) -> Result<(UnitSymbols, Vec<ExportSite>, Vec<String>), Failure> {
+        let assembled = self.tree.asm_exports(unit)?;
+        let mut files = self.names(&assembled.dependencies);
+        let sites = assembled.exports;
+        let Some(prototypes) = unit.prototypes.as_ref().filter(|_| !sites.is_empty()) else {
+            return Ok((UnitSymbols::default(), sites, files));
+        };
+        let text = prototypes.text(sites.iter().map(|site| site.symbol.as_str()));
+        let (symbols, read) = self.analyse(&prototypes.call, Input::Text(text.as_bytes()))?;
+        files.extend(self.names(&read.dependencies));
+        files.sort_unstable();
+        files.dedup();
+        Ok((symbols, sites, files))
+    }
+
+    fn names(&self, paths: &[PathBuf]) -> Vec<String> {
+        let mut names: Vec<String> = paths.iter().map(|path| self.places.name(path)).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}
+
+fn call_words(call: &Call) -> Vec<&String> {
+    call.program
+        .iter()
+        .chain(&call.args)
+        .chain([&call.source])
+        .collect()
+}
+
+struct Failure {
+    missing: bool,
+    message: String,
+}
+
+impl From<CppError> for Failure {
+    fn from(error: CppError) -> Self {
+        let missing = matches!(
+            &error,
+            CppError::Failed {
+                missing: Some(_),
+                ..
+            }
+        );
+        Failure {
+            missing,
+            message: error.to_string(),
+        }
+    }
+}
+
+impl From<KbuildError> for Failure {
+    fn from(error: KbuildError) -> Self {
+        // Assembly includes binary files that only a rule of its object makes, and the assembler's message does not tell
+        // such a file from any other failure.
+        Failure {
+            missing: true,
+            message: error.to_string(),
+        }
+    }
+}
+
+fn failure(unit: &Unit, message: &str) -> UnitFailure {
+    UnitFailure {
+        object: unit.object.clone(),
+        message: message.to_owned(),
+    }
+}
