@@ -15,12 +15,14 @@
 //! | [`kbuild`] | a source tree and a configuration | prepared object tree, plan of units |
 //! | [`history`] | a git tree and a range or series | commits, blob ids, a private work area |
 //! | [`snapshot`] | all of the above | symvers, symtypes and fingerprint of one commit |
+//! | [`baseline`] | a snapshot | the baseline folder, and back |
 
 #![cfg_attr(
     test,
     allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")
 )]
 
+pub mod baseline;
 pub mod cpp;
 pub mod genksyms;
 pub mod history;

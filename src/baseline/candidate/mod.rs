@@ -1,0 +1,174 @@
+//! A candidate: whatever on disk holds the exports of one kernel.
+//!
+//! In flows a path, out flows a [`Candidate`]: exports, and types, configuration and fingerprint where they are found
+//! beside. What a path may be:
+//!
+//! | path | exports |
+//! |---|---|
+//! | a file | a `Module.symvers` of any age, plain or packed with gzip, xz or zstd; a `.deb` that holds one |
+//! | a baseline folder | its `Module.symvers`, with types, configuration and fingerprint |
+//! | a headers package, unpacked, or a build tree | its `Module.symvers` |
+//! | `/lib/modules/K` | `symvers.gz` (`.xz`, `.zst`) or `build/Module.symvers` |
+//! | a folder that a package was unpacked in | the one file of the above that it holds |
+//!
+//! Types are looked for beside the exports: `symtypes.zst`, `symtypes` and their packed forms, or the name of the
+//! exports' file with `symvers` replaced by `symtypes` (`symvers-default.gz`, `symtypes-default.gz`).
+
+mod error;
+mod find;
+mod package;
+
+use std::path::{Path, PathBuf};
+
+pub use error::CandidateError;
+
+use super::folder::MANIFEST;
+use super::{Baseline, Manifest};
+use crate::symtypes::TypeGraph;
+use crate::symvers::{Symvers, SymversError, UNPACK_LIMIT, unpack};
+
+/// The most bytes of a configuration that is found beside the exports.
+const CONFIG_LIMIT: u64 = 8 << 20;
+
+/// The exports of one kernel, and what is known about them.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// The path as it was given.
+    pub path: PathBuf,
+    /// What was read, as a path or `package:path`.
+    pub source: String,
+    /// The exports.
+    pub symvers: Symvers,
+    /// The types behind them; empty if none were found.
+    pub types: TypeGraph,
+    /// Where the types were found.
+    pub types_source: Option<String>,
+    /// The kernel configuration as text, if it was found.
+    pub config: Option<Vec<u8>>,
+    /// What the kernel was made of, for a baseline folder.
+    pub manifest: Option<Manifest>,
+    /// What is odd about the files and changes nothing.
+    pub warnings: Vec<String>,
+}
+
+/// The bytes of what a candidate is made of.
+pub(super) struct Parts {
+    source: String,
+    symvers: Vec<u8>,
+    types: Option<Source>,
+    config: Option<Vec<u8>>,
+}
+
+/// Where types come from.
+pub(super) enum Source {
+    /// A file or folder.
+    Path(PathBuf),
+    /// Bytes out of a package.
+    Bytes(String, Vec<u8>),
+}
+
+impl Candidate {
+    /// Reads what `path` names; types are read from `types` instead of beside the exports where it is given.
+    ///
+    /// # Errors
+    /// If nothing or more than one thing of the kind is found, if it cannot be read, if there is no export, if no
+    /// export carries a CRC, or if the file is a partial result of a kernel build.
+    pub fn load(path: &Path, types: Option<&Path>) -> Result<Candidate, CandidateError> {
+        if path.join(MANIFEST).is_file() {
+            return of_baseline(path, types);
+        }
+        let mut parts = find::parts(path)?;
+        if let Some(types) = types {
+            parts.types = Some(Source::Path(types.to_owned()));
+        }
+        of_parts(path, parts)
+    }
+
+    /// Short name for reports: the last part of the path that says something.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let full = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
+        let parts: Vec<String> = full
+            .components()
+            .filter_map(|part| match part {
+                std::path::Component::Normal(name) => Some(name.to_string_lossy().into_owned()),
+                _ => None,
+            })
+            .collect();
+        match parts.as_slice() {
+            // Every kernel's file has this name; the folder tells them apart.
+            [.., folder, file] if file.starts_with("Module.symvers") => format!("{folder}/{file}"),
+            [.., last] => last.clone(),
+            [] => full.display().to_string(),
+        }
+    }
+}
+
+fn of_baseline(path: &Path, types: Option<&Path>) -> Result<Candidate, CandidateError> {
+    let baseline = Baseline::load(path)?;
+    let mut candidate = Candidate {
+        path: path.to_owned(),
+        source: path.display().to_string(),
+        symvers: baseline.symvers,
+        types: baseline.types,
+        types_source: Some(path.join(super::SYMTYPES).display().to_string()),
+        config: Some(baseline.config),
+        manifest: Some(baseline.manifest),
+        warnings: baseline.warnings,
+    };
+    if let Some(types) = types {
+        let (graph, name) = read_types(Source::Path(types.to_owned()))?;
+        candidate.types = graph;
+        candidate.types_source = Some(name);
+    }
+    Ok(candidate)
+}
+
+fn of_parts(path: &Path, parts: Parts) -> Result<Candidate, CandidateError> {
+    let name = parts.source;
+    let read = match Symvers::read(&parts.symvers, &name) {
+        Err(SymversError::Empty { .. }) => return Err(CandidateError::Empty { name }),
+        read => read?,
+    };
+    if read.symvers.is_unversioned() {
+        return Err(CandidateError::Unversioned { name });
+    }
+    if read.partial {
+        return Err(CandidateError::Partial { name });
+    }
+    let (types, types_source) = match parts.types {
+        Some(source) => {
+            let (types, name) = read_types(source)?;
+            (types, Some(name))
+        }
+        None => (TypeGraph::default(), None),
+    };
+    let warnings = read
+        .warnings
+        .iter()
+        .map(|problem| format!("{name}:{}: {}", problem.line, problem.message))
+        .collect();
+    Ok(Candidate {
+        path: path.to_owned(),
+        source: name,
+        symvers: read.symvers,
+        types,
+        types_source,
+        config: parts.config,
+        manifest: None,
+        warnings,
+    })
+}
+
+fn read_types(source: Source) -> Result<(TypeGraph, String), CandidateError> {
+    Ok(match source {
+        Source::Path(path) => (TypeGraph::load(&path)?, path.display().to_string()),
+        Source::Bytes(name, bytes) => (
+            TypeGraph::read(&unpack(&bytes, &name, UNPACK_LIMIT)?, &name)?,
+            name,
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,31 @@
+//! The baseline: a kernel's ABI as a folder that lives in git.
+//!
+//! In flows a snapshot of one commit, out flows the folder, and back. What the folder holds:
+//!
+//! | file | what |
+//! |---|---|
+//! | `baseline.toml` | fingerprint of the kernel and of the tool that made it |
+//! | `Module.symvers` | the exports, in the kernel's own format, sorted by symbol |
+//! | `symtypes.zst` | the types behind them: consolidated symtypes, zstd |
+//! | `config` | the kernel configuration |
+//! | `stablelist` | the protected symbols, in any family's grammar; kept by people |
+//! | `rules.toml`, `approvals.toml`, `modules.json` | policy and the module database; kept by people |
+//!
+//! The first four are made by `kabigate` and replaced as one; the others are never touched by it except where a
+//! command names them.
+
+mod candidate;
+mod error;
+mod folder;
+mod manifest;
+mod read;
+mod verify;
+mod write;
+
+pub use candidate::{Candidate, CandidateError};
+pub use error::BaselineError;
+pub use folder::{APPROVALS, CONFIG, MANIFEST, MODULES, RULES, STABLELIST, SYMTYPES, SYMVERS};
+pub use manifest::{Manifest, SCHEMA};
+pub use read::{Baseline, ReadPart};
+pub use verify::{Inconsistency, verify, verify_types};
+pub use write::{Contents, Extra, create, replace};

@@ -1,0 +1,128 @@
+//! Reading a baseline folder.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::folder::{APPROVALS, CONFIG, MANIFEST, MODULES, RULES, STABLELIST, SYMTYPES, SYMVERS};
+use super::{BaselineError, Manifest};
+use crate::symtypes::TypeGraph;
+use crate::symvers::{Symvers, SymversError, UNPACK_LIMIT, read_file, unpack};
+
+/// A baseline that was read.
+#[derive(Clone, Debug)]
+pub struct Baseline {
+    /// Its folder.
+    pub path: PathBuf,
+    /// What it was made of.
+    pub manifest: Manifest,
+    /// Its exports.
+    pub symvers: Symvers,
+    /// The types behind them.
+    pub types: TypeGraph,
+    /// The kernel configuration, as text.
+    pub config: Vec<u8>,
+    /// What is odd about the files and changes nothing.
+    pub warnings: Vec<String>,
+    /// The files that people keep and that the folder has, by name.
+    kept: BTreeMap<&'static str, Vec<u8>>,
+}
+
+/// The files of a baseline folder that people keep.
+const KEPT: [&str; 4] = [STABLELIST, RULES, APPROVALS, MODULES];
+
+/// Reads a file of a baseline folder by name; `None` if the folder does not have it.
+pub type ReadPart<'a> = dyn FnMut(&str) -> Result<Option<Vec<u8>>, BaselineError> + 'a;
+
+impl Baseline {
+    /// Reads a baseline folder whole.
+    ///
+    /// # Errors
+    /// If a file is missing or damaged, if there is no export, or if no export carries a CRC.
+    pub fn load(path: &Path) -> Result<Baseline, BaselineError> {
+        if !path.is_dir() {
+            return Err(BaselineError::Missing {
+                path: path.to_owned(),
+                what: "the folder does not exist".to_owned(),
+            });
+        }
+        Baseline::read(path, &mut |file| {
+            let file = path.join(file);
+            if file.exists() {
+                Ok(Some(read_file(&file, UNPACK_LIMIT)?))
+            } else {
+                Ok(None)
+            }
+        })
+    }
+
+    /// Reads a baseline whose files `read` hands out, such as from a revision; `path` is what messages call the folder.
+    ///
+    /// # Errors
+    /// As [`Baseline::load`], and what `read` fails with.
+    pub fn read(path: &Path, read: &mut ReadPart<'_>) -> Result<Baseline, BaselineError> {
+        let mut kept = BTreeMap::new();
+        for file in KEPT {
+            if let Some(bytes) = read(file)? {
+                kept.insert(file, bytes);
+            }
+        }
+        let mut part = |file: &str| {
+            read(file)?.ok_or_else(|| BaselineError::Missing {
+                path: path.to_owned(),
+                what: format!("it has no {file}"),
+            })
+        };
+        let manifest_path = path.join(MANIFEST);
+        let manifest = Manifest::read(&part(MANIFEST)?, &manifest_path)?;
+        let symvers_path = path.join(SYMVERS);
+        let name = symvers_path.display().to_string();
+        let symvers = match Symvers::read(&part(SYMVERS)?, &name) {
+            Err(SymversError::Empty { .. }) => {
+                return Err(BaselineError::Empty {
+                    path: path.to_owned(),
+                });
+            }
+            read => read?,
+        };
+        if symvers.symvers.is_unversioned() {
+            return Err(BaselineError::Unversioned { path: symvers_path });
+        }
+        if symvers.partial {
+            return Err(BaselineError::Partial { path: symvers_path });
+        }
+        let symtypes = path.join(SYMTYPES).display().to_string();
+        let packed = part(SYMTYPES)?;
+        let types =
+            TypeGraph::from_consolidated(&unpack(&packed, &symtypes, UNPACK_LIMIT)?, &symtypes)?;
+        Ok(Baseline {
+            path: path.to_owned(),
+            manifest,
+            symvers: symvers.symvers,
+            types,
+            config: part(CONFIG)?,
+            kept,
+            warnings: symvers
+                .warnings
+                .iter()
+                .map(|problem| format!("{name}:{}: {}", problem.line, problem.message))
+                .collect(),
+        })
+    }
+
+    /// Name of the folder, for reports.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let full = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
+        full.file_name().map_or_else(
+            || self.path.display().to_string(),
+            |name| name.to_string_lossy().into_owned(),
+        )
+    }
+
+    /// A file of the folder that people keep and that not every baseline has: `stablelist`, `rules.toml`,
+    /// `approvals.toml`, `modules.json`.
+    #[must_use]
+    pub fn optional(&self, file: &str) -> Option<&[u8]> {
+        self.kept.get(file).map(Vec::as_slice)
+    }
+}
