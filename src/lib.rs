@@ -16,6 +16,7 @@
 //! | [`history`] | a git tree and a range or series | commits, blob ids, a private work area |
 //! | [`snapshot`] | all of the above | symvers, symtypes and fingerprint of one commit |
 //! | [`baseline`] | a snapshot | the baseline folder, and back |
+//! | [`compare`] | two snapshots | changes, causes, witness paths |
 
 #![cfg_attr(
     test,
@@ -23,6 +24,7 @@
 )]
 
 pub mod baseline;
+pub mod compare;
 pub mod cpp;
 pub mod genksyms;
 pub mod history;
