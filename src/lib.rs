@@ -17,6 +17,7 @@
 //! | [`snapshot`] | all of the above | symvers, symtypes and fingerprint of one commit |
 //! | [`baseline`] | a snapshot | the baseline folder, and back |
 //! | [`compare`] | two snapshots | changes, causes, witness paths |
+//! | [`hidden`] | two contents of a file | what it hides from the CRCs |
 
 #![cfg_attr(
     test,
@@ -27,6 +28,7 @@ pub mod baseline;
 pub mod compare;
 pub mod cpp;
 pub mod genksyms;
+pub mod hidden;
 pub mod history;
 pub mod kbuild;
 pub mod snapshot;
