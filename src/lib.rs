@@ -18,6 +18,7 @@
 //! | [`baseline`] | a snapshot | the baseline folder, and back |
 //! | [`compare`] | two snapshots | changes, causes, witness paths |
 //! | [`hidden`] | two contents of a file | what it hides from the CRCs |
+//! | [`policy`] | changes, lists, rules, approvals | severities |
 
 #![cfg_attr(
     test,
@@ -31,6 +32,7 @@ pub mod genksyms;
 pub mod hidden;
 pub mod history;
 pub mod kbuild;
+pub mod policy;
 pub mod snapshot;
 pub mod symtypes;
 pub mod symvers;
