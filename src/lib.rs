@@ -19,6 +19,7 @@
 //! | [`compare`] | two snapshots | changes, causes, witness paths |
 //! | [`hidden`] | two contents of a file | what it hides from the CRCs |
 //! | [`policy`] | changes, lists, rules, approvals | severities |
+//! | [`modules`] | module files | imports, module database, impact |
 
 #![cfg_attr(
     test,
@@ -32,6 +33,7 @@ pub mod genksyms;
 pub mod hidden;
 pub mod history;
 pub mod kbuild;
+pub mod modules;
 pub mod policy;
 pub mod snapshot;
 pub mod symtypes;
