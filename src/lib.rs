@@ -20,6 +20,7 @@
 //! | [`hidden`] | two contents of a file | what it hides from the CRCs |
 //! | [`policy`] | changes, lists, rules, approvals | severities |
 //! | [`modules`] | module files | imports, module database, impact |
+//! | [`report`] | all results of a run | console, JUnit, Markdown, JSON |
 
 #![cfg_attr(
     test,
@@ -35,6 +36,7 @@ pub mod history;
 pub mod kbuild;
 pub mod modules;
 pub mod policy;
+pub mod report;
 pub mod snapshot;
 pub mod symtypes;
 pub mod symvers;

@@ -1,0 +1,118 @@
+//! The part of the report about rules, approvals and the policy itself.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What people decided beforehand, what it did to this run, and what it lacks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyFindings {
+    /// Where baseline, lists, rules, approvals and modules were read from, one sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub sources: Vec<String>,
+    /// Files of the policy that the commits edit; the run is judged by what stood there before.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub edits: Vec<PolicyEdit>,
+    /// The rules that decided something at the tip, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub rules: Vec<RuleUse>,
+    /// All approvals, by file and line.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub approvals: Vec<ApprovalUse>,
+    /// What would have to be approved for the run to pass.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub to_approve: Vec<Approvable>,
+}
+
+impl PolicyFindings {
+    /// Whether there is nothing to tell.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == PolicyFindings::default()
+    }
+
+    /// The approvals in one state.
+    pub fn in_state(&self, state: ApprovalState) -> impl Iterator<Item = &ApprovalUse> {
+        self.approvals.iter().filter(move |one| one.state == state)
+    }
+}
+
+/// A commit that edits a file of the policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyEdit {
+    /// The file, relative to the tree.
+    pub file: String,
+    /// The commit.
+    pub commit: String,
+    /// `adds`, `changes` or `removes`.
+    pub what: String,
+}
+
+/// A rule that decided something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RuleUse {
+    /// The rule, as `FILE:LINE: RULE`.
+    pub rule: String,
+    /// Why it stands there, if it says so.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
+    /// How many changed symbols it decided about.
+    pub symbols: usize,
+}
+
+/// An approval and what it did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalUse {
+    /// The change that it accepts.
+    pub fingerprint: String,
+    /// File and line.
+    pub place: String,
+    /// What it did.
+    pub state: ApprovalState,
+    /// What the change is, in the words of the approval or of this run.
+    pub what: String,
+    /// Why it is accepted.
+    pub reason: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// The last day on which it holds, as `2027-01-31`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub expires: Option<String>,
+    /// Where it was agreed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reference: Option<String>,
+    /// Symbols whose change it covers, or would if it had not expired, at the tip or in a commit, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub symbols: Vec<String>,
+}
+
+/// What an approval did.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum ApprovalState {
+    /// It covers a change of this run.
+    Used,
+    /// It would, but its last day is past.
+    Expired,
+    /// No change of this run is the one that it accepts.
+    Unused,
+}
+
+/// A change that could be approved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Approvable {
+    /// Fingerprint of the change.
+    pub fingerprint: String,
+    /// What changed: `struct net_device: definition changed`.
+    pub what: String,
+    /// How many symbols fail for it.
+    pub symbols: usize,
+    /// The entry to paste into `approvals.toml`.
+    pub toml: String,
+}
