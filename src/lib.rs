@@ -21,6 +21,7 @@
 //! | [`policy`] | changes, lists, rules, approvals | severities |
 //! | [`modules`] | module files | imports, module database, impact |
 //! | [`report`] | all results of a run | console, JUnit, Markdown, JSON |
+//! | [`check`] | a line of commits and a baseline | the report of one run |
 
 #![cfg_attr(
     test,
@@ -28,6 +29,7 @@
 )]
 
 pub mod baseline;
+pub mod check;
 pub mod compare;
 pub mod cpp;
 pub mod genksyms;

@@ -1,0 +1,503 @@
+//! A comparison judged by policy and by what known modules import.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::decided::Decided;
+use crate::compare::{Change, ChangeClass, Comparison, Side};
+use crate::modules::{self, Database, Entry, Outcome, impact};
+use crate::policy::{
+    Decisions, Facet, MODULE_UNKNOWN, Matcher, ProtectedSet, Severity, Standing, Subject,
+    symbol_fingerprint,
+};
+use crate::report::{
+    CauseGroup, ClassCount, ClassifiedChange, ExportFacts, Findings, ImportProblem, ModuleImpact,
+    ModuleStatus, SymbolChange, UnprotectedChange,
+};
+use crate::symvers::{Export, Symvers};
+
+/// What judges a comparison.
+pub(super) struct Judge<'a> {
+    pub(super) protected: &'a ProtectedSet,
+    pub(super) modules: &'a Database,
+    /// Known modules by the symbols they import, as `provider/module`.
+    users: BTreeMap<&'a str, BTreeSet<String>>,
+    pub(super) matcher: Matcher<'a>,
+    /// What rules and approvals did so far.
+    pub(super) decided: Decided<'a>,
+}
+
+impl<'a> Judge<'a> {
+    pub(super) fn new(
+        protected: &'a ProtectedSet,
+        modules: &'a Database,
+        decisions: &'a Decisions,
+    ) -> Self {
+        let mut users: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        for entry in modules.list() {
+            for symbol in entry.module.imports.keys() {
+                users
+                    .entry(symbol)
+                    .or_default()
+                    .insert(full_name(&entry.provider, &entry.module.name));
+            }
+        }
+        Judge {
+            protected,
+            modules,
+            users,
+            matcher: Matcher::new(&decisions.rules),
+            decided: Decided::new(decisions),
+        }
+    }
+
+    /// Why a symbol matters.
+    pub(super) fn standing(&self, symbol: &str) -> Standing {
+        if self.protected.contains(symbol) {
+            Standing::Protected
+        } else if self.users.contains_key(symbol) {
+            Standing::Imported
+        } else {
+            Standing::Unlisted
+        }
+    }
+
+    /// The worst of a change's classes, without a look at the definitions behind a changed CRC and at approvals.
+    pub(super) fn severity(
+        &self,
+        base: Option<&Export>,
+        head: Option<&Export>,
+        classes: &[ChangeClass],
+    ) -> Severity {
+        let Some(export) = base.or(head) else {
+            return Severity::Note;
+        };
+        let lists = self.list_names(&export.symbol);
+        let subject = self.subject(export, &lists);
+        let facets = classes.iter().map(|&class| Facet { class, cause: None });
+        self.matcher.gravest(&subject, facets).severity
+    }
+
+    fn subject<'s>(&self, export: &'s Export, lists: &'s [&'s str]) -> Subject<'s> {
+        Subject {
+            symbol: &export.symbol,
+            module: &export.module,
+            namespace: export.namespace.as_deref(),
+            lists,
+            standing: self.standing(&export.symbol),
+        }
+    }
+
+    /// Names of the lists that protect the symbol and of their sections.
+    fn list_names(&self, symbol: &str) -> Vec<&str> {
+        let origins = self.protected.origins(symbol).iter();
+        origins
+            .flat_map(|origin| {
+                std::iter::once(origin.list.as_str()).chain(origin.section.as_deref())
+            })
+            .collect()
+    }
+
+    /// Judges the comparison of two sides.
+    pub(super) fn findings(
+        &self,
+        comparison: &mut Comparison,
+        base: Side<'_>,
+        head: Side<'_>,
+    ) -> Findings {
+        let reached = self.decided.look_behind(comparison, base, head, |symbol| {
+            self.standing(symbol) != Standing::Unlisted
+        });
+        let mut findings = Findings::default();
+        findings.counts.base = base.symvers.len();
+        findings.counts.head = head.symvers.len();
+        for (symbol, change) in &comparison.changes {
+            let all = reached.get(symbol).unwrap_or(&change.causes);
+            let judged = self.symbol_change(symbol, change, all, comparison);
+            let standing = self.standing(symbol);
+            if standing == Standing::Unlisted && judged.severity <= Severity::Note {
+                findings.unprotected.push(UnprotectedChange {
+                    symbol: symbol.clone(),
+                    classes: judged
+                        .changes
+                        .into_iter()
+                        .map(|change| change.class)
+                        .collect(),
+                });
+            } else {
+                findings.symbols.push(judged);
+            }
+        }
+        findings.modules = self.module_impacts(base.symvers, head.symvers, comparison);
+        count(&mut findings, comparison, self.protected);
+        findings.causes = causes_by_weight(&findings, comparison);
+        findings.groups = groups(&findings, comparison);
+        findings
+    }
+
+    fn symbol_change(
+        &self,
+        symbol: &str,
+        change: &Change,
+        reached: &[usize],
+        comparison: &Comparison,
+    ) -> SymbolChange {
+        let changes: Vec<ClassifiedChange> = change
+            .classes
+            .iter()
+            .map(|&class| self.classified(symbol, class, change, reached, comparison))
+            .collect();
+        let severity = changes.iter().map(|change| change.severity).max();
+        SymbolChange {
+            symbol: symbol.to_owned(),
+            protected: self.standing(symbol) == Standing::Protected,
+            lists: self.lists(symbol),
+            used_by: self
+                .users
+                .get(symbol)
+                .map(|users| users.iter().cloned().collect())
+                .unwrap_or_default(),
+            severity: severity.unwrap_or(Severity::Note),
+            changes,
+            base: change.base.as_ref().map(facts),
+            head: change.head.as_ref().map(facts),
+            causes: change
+                .causes
+                .iter()
+                .map(|&cause| comparison.causes[cause].fingerprint.clone())
+                .collect(),
+            witness: change
+                .witness
+                .iter()
+                .map(|step| match &step.member {
+                    Some(member) => format!("{member}: {}", step.name.in_c()),
+                    None => step.name.in_c(),
+                })
+                .collect(),
+            since: None,
+        }
+    }
+
+    /// One class of change with what the rules and the approvals say about it. A changed CRC is judged by every changed
+    /// definition that the symbol reaches, any other change by itself.
+    fn classified(
+        &self,
+        symbol: &str,
+        class: ChangeClass,
+        change: &Change,
+        reached: &[usize],
+        comparison: &Comparison,
+    ) -> ClassifiedChange {
+        let causes = match class {
+            ChangeClass::CrcChanged => reached,
+            _ => &[],
+        };
+        let ruling = match change.base.as_ref().or(change.head.as_ref()) {
+            Some(export) => {
+                let lists = self.list_names(symbol);
+                let subject = self.subject(export, &lists);
+                let facets = causes.iter().map(|&cause| Facet {
+                    class,
+                    cause: Some(comparison.causes[cause].class.word()),
+                });
+                let alone = causes.is_empty().then_some(Facet { class, cause: None });
+                self.matcher.gravest(&subject, facets.chain(alone))
+            }
+            None => crate::policy::Ruling {
+                severity: Severity::Note,
+                rule: None,
+            },
+        };
+        let (before, after) = sides(class, change.base.as_ref(), change.head.as_ref());
+        let own = causes
+            .is_empty()
+            .then(|| symbol_fingerprint(symbol, class, &before, &after));
+        let mut classified = ClassifiedChange {
+            class: class.word().to_owned(),
+            severity: ruling.severity,
+            detail: format!("{before} → {after}"),
+            rule: self.decided.rule_text(ruling.rule),
+            fingerprint: own,
+            approved: false,
+            unapproved: Vec::new(),
+        };
+        let fingerprints: Vec<String> = match &classified.fingerprint {
+            Some(own) => vec![own.clone()],
+            None => causes
+                .iter()
+                .map(|&cause| comparison.causes[cause].fingerprint.clone())
+                .collect(),
+        };
+        self.decided.approve(symbol, &fingerprints, &mut classified);
+        if own_is_idle(&classified) {
+            classified.fingerprint = None;
+        }
+        classified
+    }
+
+    fn lists(&self, symbol: &str) -> Vec<String> {
+        let names: BTreeSet<String> = self
+            .protected
+            .origins(symbol)
+            .iter()
+            .map(|origin| match &origin.section {
+                Some(section) => format!("{} [{section}]", origin.list),
+                None => origin.list.clone(),
+            })
+            .collect();
+        names.into_iter().collect()
+    }
+
+    /// The modules that the comparison concerns: those that stop loading first, then those that did not load before
+    /// either, then those of which it cannot be said.
+    fn module_impacts(
+        &self,
+        base: &Symvers,
+        head: &Symvers,
+        comparison: &Comparison,
+    ) -> Vec<ModuleImpact> {
+        let versions: BTreeMap<(&str, &str), &Entry> = self
+            .modules
+            .list()
+            .map(|entry| ((entry.provider.as_str(), entry.module.name.as_str()), entry))
+            .collect();
+        let mut impacts: Vec<ModuleImpact> = impact(self.modules, base, head)
+            .into_iter()
+            .filter_map(|module| {
+                let status = status(module.outcome)?;
+                let entry = versions.get(&(module.provider.as_str(), module.module.as_str()));
+                Some(ModuleImpact {
+                    status,
+                    version: entry.and_then(|entry| entry.version.clone()),
+                    problems: module
+                        .head
+                        .iter()
+                        .map(|problem| describe(problem, comparison))
+                        .collect(),
+                    provider: module.provider,
+                    module: module.module,
+                    since: None,
+                })
+            })
+            .collect();
+        impacts.sort_by_key(|module| module.status);
+        impacts
+    }
+}
+
+/// How reports name a module.
+pub(super) fn full_name(provider: &str, module: &str) -> String {
+    format!("{provider}/{module}")
+}
+
+/// Most modules that a sentence names.
+const NAMED: usize = 5;
+
+impl Judge<'_> {
+    /// Modules of which it cannot be said whether they load: how many a rule makes fail the run, and a sentence about all.
+    pub(super) fn unknown_modules(&self, findings: &mut Findings) -> Option<String> {
+        let unknown = findings.modules.iter();
+        let unknown = unknown.filter(|module| module.status == ModuleStatus::Unknown);
+        let names: Vec<String> = unknown.map(|m| full_name(&m.provider, &m.module)).collect();
+        let fails = |name: &&String| {
+            let subject = Subject {
+                symbol: "",
+                module: name,
+                namespace: None,
+                lists: &[],
+                standing: Standing::Imported,
+            };
+            let ruling = self.matcher.named(&subject, MODULE_UNKNOWN, Severity::Warn);
+            ruling.severity == Severity::Fail
+        };
+        findings.counts.failing_modules = names.iter().filter(fails).count();
+        let first: Vec<&str> = names.iter().take(NAMED).map(String::as_str).collect();
+        (!names.is_empty()).then(|| {
+            format!(
+                "of {} known modules it cannot be said whether they load, since a module that they depend on was not given: {}{}; \
+                 add it with --modules or `kabigate modules scan`",
+                names.len(),
+                first.join(", "),
+                if names.len() > first.len() { ", …" } else { "" }
+            )
+        })
+    }
+}
+
+fn status(outcome: Outcome) -> Option<ModuleStatus> {
+    match outcome {
+        Outcome::Breaks => Some(ModuleStatus::StopsLoading),
+        Outcome::AlreadyRefused => Some(ModuleStatus::AlreadyBroken),
+        Outcome::Unknown => Some(ModuleStatus::Unknown),
+        Outcome::Repaired | Outcome::Loads => None,
+    }
+}
+
+fn describe(problem: &modules::ImportProblem, comparison: &Comparison) -> ImportProblem {
+    ImportProblem {
+        symbol: problem.symbol.clone(),
+        kind: problem.kind.word().to_owned(),
+        wanted: problem.wanted.map(|crc| crc.to_string()),
+        found: problem.found.map(|crc| crc.to_string()),
+        sentence: problem.sentence.clone(),
+        causes: causes_of(&problem.symbol, comparison),
+    }
+}
+
+fn causes_of(symbol: &str, comparison: &Comparison) -> Vec<String> {
+    let Some(change) = comparison.changes.get(symbol) else {
+        return Vec::new();
+    };
+    change
+        .causes
+        .iter()
+        .map(|&cause| comparison.causes[cause].fingerprint.clone())
+        .collect()
+}
+
+fn facts(export: &Export) -> ExportFacts {
+    ExportFacts {
+        crc: export.crc.to_string(),
+        module: export.module.clone(),
+        class: export.class.word().to_owned(),
+        namespace: export.namespace.clone(),
+    }
+}
+
+/// What a class is about, on both sides.
+pub(super) fn sides(
+    class: ChangeClass,
+    base: Option<&Export>,
+    head: Option<&Export>,
+) -> (String, String) {
+    let show = |side: Option<&Export>| -> String {
+        let Some(export) = side else {
+            return "not exported".to_owned();
+        };
+        match class {
+            ChangeClass::CrcChanged | ChangeClass::Unversioned => export.crc.to_string(),
+            ChangeClass::ExportTightened | ChangeClass::ExportLoosened => {
+                export.class.word().to_owned()
+            }
+            ChangeClass::NamespaceGained
+            | ChangeClass::NamespaceChanged
+            | ChangeClass::NamespaceRestricted
+            | ChangeClass::NamespaceDropped => export
+                .namespace
+                .clone()
+                .unwrap_or_else(|| "no namespace".to_owned()),
+            ChangeClass::MovedToModule | ChangeClass::MovedToVmlinux => export.module.clone(),
+            ChangeClass::Removed | ChangeClass::Added => {
+                format!("{} in {}", export.class.word(), export.module)
+            }
+        }
+    };
+    (show(base), show(head))
+}
+
+/// A change that nothing has to be approved about needs no fingerprint in the report.
+fn own_is_idle(change: &ClassifiedChange) -> bool {
+    !change.approved && change.severity <= Severity::Note
+}
+
+fn count(findings: &mut Findings, comparison: &Comparison, protected: &ProtectedSet) {
+    let mut classes: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for (symbol, change) in &comparison.changes {
+        for class in &change.classes {
+            let counts = classes.entry(class.word()).or_default();
+            if protected.contains(symbol) {
+                counts.0 += 1;
+            } else {
+                counts.1 += 1;
+            }
+        }
+    }
+    findings.counts.classes = classes
+        .into_iter()
+        .map(|(class, (protected, unprotected))| ClassCount {
+            class: class.to_owned(),
+            protected,
+            unprotected,
+        })
+        .collect();
+    findings.tally();
+}
+
+/// Changed symbols by the set of definitions that caused it: protected ones broken, then modules broken, then all, most
+/// first. Each symbol whose CRC changed counts in one group.
+fn groups(findings: &Findings, comparison: &Comparison) -> Vec<CauseGroup> {
+    let protected: BTreeSet<&str> = findings
+        .symbols
+        .iter()
+        .filter(|symbol| symbol.protected)
+        .map(|symbol| symbol.symbol.as_str())
+        .collect();
+    let mut groups: BTreeMap<&[usize], CauseGroup> = BTreeMap::new();
+    for (symbol, change) in &comparison.changes {
+        if !change.classes.contains(&ChangeClass::CrcChanged) {
+            continue;
+        }
+        let group = groups.entry(&change.causes).or_insert_with(|| CauseGroup {
+            causes: change
+                .causes
+                .iter()
+                .map(|&cause| comparison.causes[cause].fingerprint.clone())
+                .collect(),
+            protected: 0,
+            others: 0,
+            modules: 0,
+        });
+        if protected.contains(symbol.as_str()) {
+            group.protected += 1;
+        } else {
+            group.others += 1;
+        }
+    }
+    let mut groups: Vec<CauseGroup> = groups.into_values().collect();
+    for group in &mut groups {
+        group.modules = findings
+            .modules
+            .iter()
+            .filter(|module| module.status == ModuleStatus::StopsLoading)
+            .filter(|module| {
+                let mut problems = module.problems.iter();
+                problems.any(|problem| problem.causes == group.causes && !group.causes.is_empty())
+            })
+            .count();
+    }
+    let weight = |group: &CauseGroup| {
+        (
+            group.protected,
+            group.modules,
+            group.protected + group.others,
+        )
+    };
+    groups.sort_by(|a, b| {
+        weight(b)
+            .cmp(&weight(a))
+            .then_with(|| a.causes.cmp(&b.causes))
+    });
+    groups
+}
+
+/// Causes by the protected symbols, then by all symbols that they change.
+fn causes_by_weight(findings: &Findings, comparison: &Comparison) -> Vec<String> {
+    let mut weights: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
+    for (symbol, change) in &comparison.changes {
+        for &cause in &change.causes {
+            let weight = weights.entry(cause).or_default();
+            weight.1 += 1;
+            let protected = findings
+                .symbols
+                .binary_search_by(|other| other.symbol.as_str().cmp(symbol));
+            if protected.is_ok_and(|at| findings.symbols[at].protected) {
+                weight.0 += 1;
+            }
+        }
+    }
+    let mut causes: Vec<(usize, (usize, usize))> = weights.into_iter().collect();
+    causes.sort_by_key(|&(cause, weight)| (std::cmp::Reverse(weight), cause));
+    causes
+        .into_iter()
+        .map(|(cause, _)| comparison.causes[cause].fingerprint.clone())
+        .collect()
+}
