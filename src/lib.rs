@@ -22,6 +22,7 @@
 //! | [`modules`] | module files | imports, module database, impact |
 //! | [`report`] | all results of a run | console, JUnit, Markdown, JSON |
 //! | [`check`] | a line of commits and a baseline | the report of one run |
+//! | [`cli`] | arguments | library calls, printed report, exit code |
 
 #![cfg_attr(
     test,
@@ -30,6 +31,7 @@
 
 pub mod baseline;
 pub mod check;
+pub mod cli;
 pub mod compare;
 pub mod cpp;
 pub mod genksyms;

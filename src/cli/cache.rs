@@ -1,0 +1,152 @@
+//! `kabigate cache`: look after the folder of unit results.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::stdout::print;
+use super::toolchain::{cache_folder, size};
+use super::{Context, Outcome, reason};
+use crate::report::ReasonCode;
+use crate::snapshot::{CacheSize, UnitCache};
+
+/// Count, check or shorten the folder of unit results
+///
+/// The folder holds results that can be computed again; it can be deleted at any time, also as a whole.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheCommand {
+    /// Say how much the cache holds
+    Stat(Stat),
+    /// Read every entry and remove damaged ones, which a run would take for absent
+    Verify(Verify),
+    /// Remove the entries that were not used for the longest time
+    Prune(Prune),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Folder {
+    /// Folder of unit results [default: $XDG_CACHE_HOME/kabigate]
+    #[arg(long, env = "KABIGATE_CACHE", value_name = "DIR")]
+    cache: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Stat {
+    #[command(flatten)]
+    folder: Folder,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    folder: Folder,
+    /// Only name damaged entries, and exit with 3 if there are any
+    #[arg(long)]
+    keep: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Prune {
+    #[command(flatten)]
+    folder: Folder,
+    /// Size to shorten the cache to, such as 500M or 5G; 0 empties it
+    #[arg(long, env = "KABIGATE_CACHE_LIMIT", value_name = "SIZE", default_value = "5G", value_parser = size)]
+    cache_limit: u64,
+}
+
+impl CacheCommand {
+    pub(crate) fn run(&self, _: &Context) -> Outcome {
+        match self {
+            CacheCommand::Stat(command) => command.folder.stat(),
+            CacheCommand::Verify(command) => command.run(),
+            CacheCommand::Prune(command) => command.run(),
+        }
+    }
+}
+
+impl Folder {
+    fn open(&self) -> Result<(UnitCache, PathBuf), crate::report::Reason> {
+        let folder = self.cache.clone().or_else(cache_folder).ok_or_else(|| {
+            reason(
+                ReasonCode::Usage,
+                "there is no cache folder: neither XDG_CACHE_HOME nor HOME is set",
+                "name one with --cache DIR",
+            )
+        })?;
+        Ok((UnitCache::new(&folder), folder))
+    }
+
+    fn stat(&self) -> Outcome {
+        let (cache, folder) = self.open()?;
+        let size = cache.size().map_err(|error| unreadable(&folder, &error))?;
+        print(&format!("{}: {}\n", folder.display(), told(&size)));
+        Ok(0)
+    }
+}
+
+impl Verify {
+    fn run(&self) -> Outcome {
+        let (cache, folder) = self.folder.open()?;
+        let (entries, damaged) = cache
+            .verify(!self.keep)
+            .map_err(|error| unreadable(&folder, &error))?;
+        for path in &damaged {
+            print(&format!("damaged: {}\n", path.display()));
+        }
+        let done = if self.keep || damaged.is_empty() {
+            ""
+        } else {
+            ", removed"
+        };
+        print(&format!(
+            "{}: {entries} entries, {} damaged{done}\n",
+            folder.display(),
+            damaged.len()
+        ));
+        Ok(if self.keep && !damaged.is_empty() {
+            3
+        } else {
+            0
+        })
+    }
+}
+
+impl Prune {
+    fn run(&self) -> Outcome {
+        let (cache, folder) = self.folder.open()?;
+        let pruned = cache
+            .prune(self.cache_limit)
+            .map_err(|error| unreadable(&folder, &error))?;
+        print(&format!(
+            "{}: removed {} files, {}; left {}\n",
+            folder.display(),
+            pruned.removed,
+            bytes(pruned.freed),
+            told(&pruned.left)
+        ));
+        Ok(0)
+    }
+}
+
+fn told(size: &CacheSize) -> String {
+    format!(
+        "{} units, {} entries, {}",
+        size.units,
+        size.entries,
+        bytes(size.bytes)
+    )
+}
+
+/// A size for people.
+fn bytes(count: u64) -> String {
+    let mib = count as f64 / f64::from(1 << 20);
+    format!("{mib:.1} MiB")
+}
+
+fn unreadable(folder: &std::path::Path, error: &std::io::Error) -> crate::report::Reason {
+    reason(
+        ReasonCode::InputInvalid,
+        format!("{}: {error}", folder.display()),
+        "name a folder that you can read and write with --cache DIR, or delete it",
+    )
+}

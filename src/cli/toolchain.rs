@@ -1,0 +1,189 @@
+//! Options on how kernel trees are configured and computed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::reason;
+use crate::cpp::EngineKind;
+use crate::kbuild::{ConfigSource, MakeOptions};
+use crate::report::{Reason, ReasonCode};
+use crate::snapshot::{Settings, UnitCache};
+
+/// How the kernel's own build is called, and where results are kept.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Build options")]
+pub(crate) struct Toolchain {
+    /// Architecture, as Kbuild's ARCH
+    #[arg(long, env = "ARCH", value_name = "ARCH")]
+    pub(crate) arch: Option<String>,
+    /// Prefix of the cross compiler, as Kbuild's CROSS_COMPILE
+    #[arg(long, env = "CROSS_COMPILE", value_name = "PREFIX")]
+    cross_compile: Option<String>,
+    /// Compiler, as Kbuild's CC
+    #[arg(long, env = "CC", value_name = "CC")]
+    cc: Option<String>,
+    /// Build with LLVM, as Kbuild's LLVM (1, a path or a version suffix)
+    #[arg(long, env = "LLVM", value_name = "LLVM")]
+    llvm: Option<String>,
+    /// Preprocessor of units: kabigate's own, or the compiler's
+    #[arg(
+        long,
+        env = "KABIGATE_CPP",
+        value_name = "ENGINE",
+        default_value = "builtin",
+        value_parser = parse_engine
+    )]
+    cpp: EngineKind,
+    /// Units that are computed at a time [default: one per core]
+    #[arg(
+        short,
+        long,
+        env = "KABIGATE_JOBS",
+        value_name = "N",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
+    jobs: usize,
+    /// Folder of unit results that are kept between runs [default: $XDG_CACHE_HOME/kabigate]
+    #[arg(
+        long,
+        env = "KABIGATE_CACHE",
+        value_name = "DIR",
+        conflicts_with = "no_cache"
+    )]
+    cache: Option<PathBuf>,
+    /// Use the results in the cache and write none, as for pull requests that share a cache they must not change
+    #[arg(long, env = "KABIGATE_CACHE_READ_ONLY", conflicts_with = "no_cache")]
+    cache_read_only: bool,
+    /// Size to which the cache is shortened after a run that added to it, such as 500M or 5G
+    #[arg(long, env = "KABIGATE_CACHE_LIMIT", value_name = "SIZE", default_value = "5G", value_parser = size)]
+    cache_limit: u64,
+    /// Compute every commit from scratch: keep no unit result and no object tree
+    #[arg(long)]
+    no_cache: bool,
+    /// Folder for the work area, which takes about 2 GiB while the command runs [default: the system's temporary folder]
+    #[arg(long, env = "KABIGATE_WORK", value_name = "DIR")]
+    work: Option<PathBuf>,
+}
+
+/// Wall time that one call of make may take.
+const MAKE_TIME: Duration = Duration::from_secs(3600);
+
+impl Toolchain {
+    /// The settings of a builder; `arch` is used where the options name none.
+    pub(crate) fn settings(
+        &self,
+        config: ConfigSource,
+        arch: Option<&str>,
+    ) -> Result<Settings, Reason> {
+        let jobs = match self.jobs {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            jobs => jobs,
+        };
+        let path =
+            std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
+        let mut make = MakeOptions::new(path);
+        make.arch = self.arch.clone().or_else(|| arch.map(str::to_owned));
+        make.cross_compile.clone_from(&self.cross_compile);
+        make.cc.clone_from(&self.cc);
+        make.llvm.clone_from(&self.llvm);
+        make.jobs = jobs;
+        make.timeout = MAKE_TIME;
+        let work = self.work.clone().unwrap_or_else(std::env::temp_dir);
+        std::fs::create_dir_all(&work).map_err(|error| {
+            reason(
+                ReasonCode::InputInvalid,
+                format!("{}: {error}", work.display()),
+                "name a folder with --work DIR",
+            )
+        })?;
+        let cache = if self.no_cache {
+            None
+        } else {
+            let folder = self.cache.clone().or_else(cache_folder);
+            folder.map(|folder| {
+                let cache = UnitCache::new(&folder);
+                if self.cache_read_only {
+                    cache.read_only()
+                } else {
+                    cache
+                }
+            })
+        };
+        Ok(Settings {
+            make,
+            config,
+            cpp: self.cpp,
+            cache,
+            jobs,
+            work,
+        })
+    }
+
+    /// Shortens the cache after a run, if the run added to it; hands back what went wrong.
+    pub(crate) fn shorten(&self, cache: Option<&UnitCache>) -> Option<String> {
+        let cache = cache.filter(|cache| cache.has_grown())?;
+        let error = cache.prune(self.cache_limit).err()?;
+        Some(format!("the cache cannot be shortened: {error}"))
+    }
+}
+
+/// The folder of unit results where no option names one.
+pub(crate) fn cache_folder() -> Option<PathBuf> {
+    let base = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
+    Some(base.join("kabigate"))
+}
+
+/// Reads a size: a number of bytes, or of `K`, `M`, `G` or `T`, which are powers of 1024.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let shift = match text.get(digits.len()..).unwrap_or_default() {
+        "" | "B" => 0,
+        "K" | "KiB" => 10,
+        "M" | "MiB" => 20,
+        "G" | "GiB" => 30,
+        "T" | "TiB" => 40,
+        _ => return Err("write a number with K, M, G or T, such as 500M".to_owned()),
+    };
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| "write a number with K, M, G or T, such as 500M".to_owned())?;
+    number
+        .checked_mul(1 << shift)
+        .ok_or_else(|| "the size is too large".to_owned())
+}
+
+fn parse_engine(text: &str) -> Result<EngineKind, String> {
+    let known = EngineKind::ALL.iter().find(|kind| kind.name() == text);
+    known.copied().ok_or_else(|| {
+        let names: Vec<&str> = EngineKind::ALL.iter().map(|kind| kind.name()).collect();
+        format!("known are {}", names.join(" and "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sizes are powers of 1024; anything else is refused.
+    #[test]
+    fn sizes() {
+        for (text, expected) in [
+            ("0", 0),
+            ("12", 12),
+            ("3K", 3 << 10),
+            ("500M", 500 << 20),
+            ("5GiB", 5 << 30),
+        ] {
+            assert_eq!(size(text), Ok(expected), "{text}");
+        }
+        for text in ["", "G", "-1", "5 G", "5X", "99999999T", "1.5G"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+}
