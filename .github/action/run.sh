@@ -1,0 +1,165 @@
+#!/bin/sh
+# The steps of action.yml: run.sh keys|install|check|summary|annotations.
+# Inputs come as environment variables, results go to the file that GITHUB_OUTPUT names.
+set -eu
+
+work=${RUNNER_TEMP:?RUNNER_TEMP is not set}/kabigate
+action=${GITHUB_ACTION_PATH:-.}
+report_dir=${REPORT_DIR:-kabigate-report}
+
+# Values are words, numbers and paths of the workflow's author; a line end would forge another output.
+output() {
+    printf '%s=%s\n' "$1" "$(printf '%s' "$2" | tr -d '\r\n')" >>"$GITHUB_OUTPUT"
+}
+
+# Keys of the caches: the program by its sources, the units by baseline, compiler and commit.
+keys() {
+    sources=$(cd "$action" && find Cargo.toml Cargo.lock src -type f | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-32)
+    baseline=$(basename "${BASELINE:-default}" | tr -cd 'A-Za-z0-9._-')
+    compiler=$({ cc --version 2>/dev/null || echo none; } | sha256sum | cut -c1-16)
+    output binary-key "kabigate-bin-${RUNNER_OS:-any}-${RUNNER_ARCH:-any}-$sources"
+    output cache-prefix "kabigate-units-1-$baseline-$compiler-"
+    output cache-key "kabigate-units-1-$baseline-$compiler-${GITHUB_SHA:-none}"
+}
+
+# The program is the one that the workflow names or one built from the action's own sources, never from the tree.
+install() {
+    binary=${BINARY:-}
+    if [ -z "$binary" ]; then
+        binary=$work/bin/kabigate
+        if [ ! -x "$binary" ]; then
+            CARGO_TARGET_DIR=$work/target cargo build --release --locked --manifest-path "$action/Cargo.toml"
+            mkdir -p "$work/bin"
+            cp "$work/target/release/kabigate" "$binary"
+        fi
+    fi
+    output binary "$binary"
+}
+
+# Prints the range of the event. Nothing is guessed: what the event lacks, the program refuses.
+event_range() {
+    case ${EVENT_NAME:-} in
+    pull_request) printf '%s..%s' "${PULL_BASE:-}" "${PULL_HEAD:-}" ;;
+    merge_group) printf '%s..%s' "${QUEUE_BASE:-}" "${QUEUE_HEAD:-}" ;;
+    push) printf '%s..%s' "${PUSH_BEFORE:-}" "${PUSH_HEAD:-}" ;;
+    esac
+}
+
+check() {
+    mkdir -p "$report_dir" "$work/cache"
+    # A report that an earlier step left must not pass for this one's.
+    rm -f "$report_dir/report.json" "$report_dir/junit.xml" "$report_dir/report.md" "$report_dir/annotations.txt"
+    set -- check --tree "${TREE:-.}"
+    if [ -n "${ONTO:-}${PATCHES:-}" ]; then
+        set -- "$@" --onto "${ONTO:-}" --patches "${PATCHES:-}"
+    else
+        range=${RANGE:-$(event_range)}
+        [ -z "$range" ] || set -- "$@" --range "$range"
+    fi
+    [ -z "${BASELINE:-}" ] || set -- "$@" --baseline "$BASELINE"
+    while IFS= read -r module; do
+        [ -z "$module" ] || set -- "$@" --modules "$module"
+    done <<EOF
+${MODULES:-}
+EOF
+    set -- "$@" --mode "${MODE:-enforce}"
+    [ "${PER_COMMIT:-false}" != true ] || set -- "$@" --per-commit
+    [ "${JOBS:-0}" = 0 ] || set -- "$@" --jobs "$JOBS"
+    if [ "${CACHE:-restore}" = off ]; then
+        set -- "$@" --no-cache
+    else
+        set -- "$@" --cache "$work/cache"
+    fi
+    set -- "$@" --output console --output "json:$report_dir/report.json" --output "junit:$report_dir/junit.xml" \
+        --output "markdown:$report_dir/report.md" --output "github:$report_dir/annotations.txt"
+    code=0
+    run "$@" || code=$?
+    results "$code"
+}
+
+# Runs the program with the log's commands stopped and the runner's files out of reach of what it starts.
+run() {
+    token=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+    printf '::stop-commands::%s\n' "$token"
+    status=0
+    (
+        unset GITHUB_OUTPUT GITHUB_ENV GITHUB_PATH GITHUB_STATE GITHUB_STEP_SUMMARY
+        exec "$BINARY" "$@"
+    ) || status=$?
+    printf '::%s::\n' "$token"
+    return "$status"
+}
+
+# Writes the outputs. The exit code counts only with a report that says the same: all else is "could not check".
+results() {
+    code=$1
+    json=$report_dir/report.json
+    if ! grep -q "^  \"exit_code\": $code,\$" "$json" 2>/dev/null; then
+        echo "kabigate ended with code $code and left no report of it at $json" >&2
+        [ "$code" = 2 ] || code=3
+        rm -f "$json" "$report_dir/report.md" "$report_dir/annotations.txt"
+    fi
+    output exit-code "$code"
+    output report-dir "$report_dir"
+    output json "$json"
+    output junit "$report_dir/junit.xml"
+    output markdown "$report_dir/report.md"
+    if [ -s "$json" ]; then
+        facts <"$json" >>"$GITHUB_OUTPUT"
+    elif [ "$code" = 2 ]; then
+        output verdict invalid
+    else
+        output verdict not-checked
+    fi
+}
+
+# The report is indented by two blanks a level and its strings hold no line end, so a line's indent is its level.
+facts() {
+    awk '
+        function word(line) { sub(/^[^:]*: *"?/, "", line); sub(/"?,? *$/, "", line); return line }
+        function known(text) { return text ~ /^[a-z0-9-]*$/ }
+        /^  "[a-z_]+":/ { part = $1; gsub(/[":]/, "", part) }
+        /^  "verdict":/ && known(word($0)) { verdict = word($0) }
+        part == "reasons" && /^      "code":/ && known(word($0)) { reasons = reasons (reasons ? "," : "") word($0) }
+        part == "tip" && /^      "failing":/ { failing = word($0) + 0 }
+        part == "tip" && /^      "warned":/ { warned = word($0) + 0 }
+        part == "tip" && /^        "status": "stops-loading"/ { modules++ }
+        part == "commits" && /^        "id":/ { id = word($0) }
+        part == "commits" && /^          "failing":/ && word($0) + 0 > 0 && first == "" && known(id) { first = id }
+        END {
+            print "verdict=" verdict
+            print "reasons=" reasons
+            print "breaks=" failing + 0
+            print "changed-symbols=" failing + warned
+            print "affected-modules=" modules + 0
+            print "first-bad-commit=" first
+        }
+    '
+}
+
+# A summary of more than 1024 KiB is dropped whole, so a longer one is only named.
+summary() {
+    markdown=$report_dir/report.md
+    if [ ! -s "$markdown" ]; then
+        printf '### NOT CHECKED  kabigate left no report; the log of the step says why\n'
+    elif [ "$(wc -c <"$markdown")" -gt 1000000 ]; then
+        head -n 1 "$markdown"
+        printf '\nThe report is too long for a summary; it is the file report.md.\n'
+    else
+        cat "$markdown"
+    fi >>"$GITHUB_STEP_SUMMARY"
+}
+
+# Prints annotations and no other command: the tree's own programs ran in this job.
+annotations() {
+    file=$report_dir/annotations.txt
+    [ ! -s "$file" ] || grep -E '^::(error|warning|notice) ' "$file" | head -n 11
+}
+
+case ${1:-} in
+keys | install | check | summary | annotations) "$1" ;;
+*)
+    echo "usage: run.sh keys|install|check|summary|annotations" >&2
+    exit 2
+    ;;
+esac
