@@ -181,7 +181,7 @@ fn location(graph: &TypeGraph, symbol: &str, cause: &Cause) -> Option<Location> 
     (graph.text(record.text) == cause.base_text)
         .then_some(record.location)
         .flatten()
-        .map(|location| graph.location(location).clone())
+        .map(|location| graph.location(location))
 }
 
 /// A cause as reports tell it, without what it does to a set of symbols.

@@ -118,7 +118,7 @@ impl Prune {
             .prune(self.cache_limit)
             .map_err(|error| unreadable(&folder, &error))?;
         print(&format!(
-            "{}: removed {} files, {}; left {}\n",
+            "{}: removed {} files and work areas, {}; left {}\n",
             folder.display(),
             pruned.removed,
             bytes(pruned.freed),
@@ -130,9 +130,10 @@ impl Prune {
 
 fn told(size: &CacheSize) -> String {
     format!(
-        "{} units, {} entries, {}",
+        "{} units, {} entries, {} work areas, {}",
         size.units,
         size.entries,
+        size.areas,
         bytes(size.bytes)
     )
 }

@@ -199,6 +199,8 @@ impl Check {
             walk: &walk,
         };
         let mut report = run(&gate, series, &mut builder);
+        // The work area is left before the cache is looked after.
+        drop(builder);
         report.policy.sources = files.sources();
         report.policy.edits = files.edits();
         warnings.extend(self.toolchain.shorten(cache.as_ref()));

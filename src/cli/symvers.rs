@@ -104,6 +104,11 @@ impl Tree {
             }
             None => None,
         };
+        let settings = Settings {
+            // A plain folder is computed where it lies, and a work area that its user keeps is the user's.
+            keeps_area: settings.keeps_area && repo.is_some() && !self.keep_work,
+            ..settings
+        };
         let cache = settings.cache.clone();
         let progress = Shown::new(context);
         let mut builder =
@@ -139,6 +144,8 @@ impl Tree {
                 ..reason
             }
         })?;
+        // The work area is left before the cache is looked after.
+        drop(builder);
         if let Some(text) = toolchain.shorten(cache.as_ref()) {
             warning(context, &text);
         }

@@ -63,7 +63,8 @@ pub(crate) struct Toolchain {
     /// Compute every commit from scratch: keep no unit result and no object tree
     #[arg(long)]
     no_cache: bool,
-    /// Folder for the work area, which takes about 2 GiB while the command runs [default: the system's temporary folder]
+    /// Folder for a work area of this run alone, which takes about 2 GiB while the command runs [default: one in the cache,
+    /// where it stays for the next run; without a cache that may be written, the system's temporary folder]
     #[arg(long, env = "KABIGATE_WORK", value_name = "DIR")]
     work: Option<PathBuf>,
 }
@@ -119,6 +120,7 @@ impl Toolchain {
             cache,
             jobs,
             work,
+            keeps_area: self.work.is_none(),
         })
     }
 

@@ -324,7 +324,7 @@ fn lookup(graph: &TypeGraph, unit: &UnitTypes, typedef: &str) -> Option<String> 
 }
 
 fn place(graph: &TypeGraph, location: Option<LocationId>) -> Option<Location> {
-    location.map(|location| graph.location(location).clone())
+    location.map(|location| graph.location(location))
 }
 
 /// Hexadecimal digits that stand for a change of one definition: as many as make it hopeless to look for two changes that

@@ -227,6 +227,8 @@ impl Preprocessor for Gcc {
         Ok(Read {
             dependencies: found.dependencies,
             exports: found.exports,
+            // What the compiler expands cannot be seen.
+            uses_lines: true,
         })
     }
 }

@@ -17,6 +17,8 @@ mod text;
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 pub use builtin::{Builtin, Disk, FileProvider, Session, Work};
 pub use depfile::prerequisites;
 pub use engine::{Engine, EngineKind};
@@ -26,7 +28,7 @@ pub use overlay::{ExportOverlay, OverlayError};
 pub use text::TextTokens;
 
 /// The compiler call of one unit, without its input, output and action (`-c`, `-o`) and dependency-file arguments.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
     /// The compiler and the wrappers before it, such as `gcc` or `ccache`, `gcc`.
     pub program: Vec<String>,
@@ -109,6 +111,8 @@ pub struct Read {
     pub dependencies: Vec<PathBuf>,
     /// The export sites in the order of the text.
     pub exports: Vec<ExportSite>,
+    /// Whether the number of a line (`__LINE__`) may stand in what was handed over, or may have decided about it.
+    pub uses_lines: bool,
 }
 
 /// Reads the tokens of a unit.

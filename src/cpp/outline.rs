@@ -15,7 +15,7 @@
 //!
 //! Where a macro stands outside of bodies that may hold an unpaired brace, where conditional branches leave different
 //! depths, and where the text is odd in any other way, nothing is decided: the digest is that of the bytes. Where a macro
-//! stands outside of bodies that may use `__LINE__`, the absolute lines count. Cost: one pass, and memory for the tokens.
+//! stands outside of bodies that may use `__LINE__`, the absolute lines count too, but in [`Outline::lineless`]. Cost: one pass, and memory for the tokens.
 //!
 //! Example: `int f(void)⏎{⏎ return 0;⏎}⏎struct s;` keeps `int f ( void )`, `{`, `}` and `struct s ;` on the lines 1, 2, 4
 //! and 5; with one more line in the body the digest is the same and the lines are 1, 2, 5 and 6.
@@ -23,6 +23,8 @@
 mod lexer;
 
 use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
 
 use lexer::{Kind, Lexed, lex};
 
@@ -40,10 +42,13 @@ pub struct MacroTraits {
 }
 
 /// What a header says apart from comments and function bodies.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outline {
     /// Digest of all that counts.
     pub digest: [u8; 32],
+    /// The same, but for the absolute lines: of two texts that are equal in this, a unit that never asks for the number of
+    /// a line makes the same.
+    pub lineless: [u8; 32],
     /// The lines on which tokens that count stand, counted from 1, ascending. One that stands twice is a line whose tokens
     /// may part. Empty if every byte of the text counts.
     pub lines: Box<[u32]>,
@@ -55,13 +60,14 @@ impl Outline {
     pub fn of(text: &[u8], traits: &dyn Fn(&[u8]) -> MacroTraits) -> Outline {
         lex(text)
             .and_then(|tokens| Outliner::new(text, &tokens, traits).run())
-            .unwrap_or_else(|| Outline {
-                digest: *blake3::Hasher::new()
-                    .update(b"text")
-                    .update(text)
-                    .finalize()
-                    .as_bytes(),
-                lines: Box::default(),
+            .unwrap_or_else(|| {
+                let mut hasher = blake3::Hasher::new();
+                let digest = *hasher.update(b"text").update(text).finalize().as_bytes();
+                Outline {
+                    digest,
+                    lineless: digest,
+                    lines: Box::default(),
+                }
             })
     }
 
@@ -150,12 +156,14 @@ impl<'a> Outliner<'a> {
         if self.depth != (0, 0) || !self.conditionals.is_empty() {
             return None;
         }
+        let lineless = *self.hasher.finalize().as_bytes();
         if self.places {
             let absolute = self.absolute.finalize();
             self.hasher.update(b"lines").update(absolute.as_bytes());
         }
         Some(Outline {
             digest: *self.hasher.finalize().as_bytes(),
+            lineless,
             lines: self.lines.into(),
         })
     }

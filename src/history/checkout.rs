@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 
 use git2::{ErrorCode, Repository};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::commit::Commit;
 use super::complete::{self, Check};
 use super::error::HistoryError;
-use super::id::BlobId;
+use super::id::{BlobId, CommitId, TreeId};
 use super::path::{self, Refused};
 use super::repo::{Repo, read_blob};
 use super::tree::{self, Difference, FileEntry, FileMode, PathChange};
@@ -34,10 +35,12 @@ pub struct CheckoutSummary {
 }
 
 /// What a source folder holds: nothing, or exactly one commit's files.
-#[derive(Debug, Default)]
-pub(super) struct Held {
-    commit: Option<Commit>,
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Held {
+    commit: Option<(CommitId, TreeId)>,
     pub(super) blobs: BTreeMap<String, BlobId>,
+    /// The executable files.
+    executable: BTreeSet<String>,
     /// Targets of the symbolic links.
     links: BTreeMap<String, Vec<u8>>,
 }
@@ -47,17 +50,41 @@ impl Held {
         self.commit.is_none()
     }
 
+    /// The blob of each file, by path.
+    #[must_use]
+    pub fn blobs(&self) -> &BTreeMap<String, BlobId> {
+        &self.blobs
+    }
+
+    fn holds(&self, file: &FileEntry) -> bool {
+        let mode = if self.links.contains_key(&file.path) {
+            FileMode::Symlink
+        } else if self.executable.contains(&file.path) {
+            FileMode::Executable
+        } else {
+            FileMode::Regular
+        };
+        self.blobs.get(&file.path) == Some(&file.blob) && mode == file.mode
+    }
+
     /// What is held after the plan has been carried out.
     pub(super) fn after(mut self, plan: Plan, commit: &Commit) -> Held {
         for path in &plan.remove {
             self.blobs.remove(path);
+            self.executable.remove(path);
         }
         for file in plan.write {
+            if file.mode == FileMode::Executable {
+                self.executable.insert(file.path.clone());
+            } else {
+                self.executable.remove(&file.path);
+            }
             self.blobs.insert(file.path, file.blob);
         }
         Held {
-            commit: Some(commit.clone()),
+            commit: Some((commit.id.clone(), commit.tree)),
             blobs: self.blobs,
+            executable: self.executable,
             links: plan.links,
         }
     }
@@ -81,11 +108,13 @@ impl Plan {
         };
         match &held.commit {
             None => plan.write = repo.files(commit)?,
-            Some(base) => {
-                for change in repo.with(|handle| tree::diff(handle, base, commit))? {
+            Some((base, tree)) if repo.with(|handle| Ok(tree::is_there(handle, *tree)))? => {
+                for change in repo.with(|handle| tree::diff(handle, (base, *tree), commit))? {
                     plan.add(change);
                 }
             }
+            // Held for another repository.
+            Some(_) => plan.relist(repo.files(commit)?, held),
         }
         repo.with(|handle| plan.check(handle, commit))?;
         Ok(plan)
@@ -97,6 +126,23 @@ impl Plan {
         match change.new {
             Some((blob, mode)) => self.write.push(FileEntry { path, blob, mode }),
             None => self.remove.push(path),
+        }
+    }
+
+    /// Compares all files of a commit with what is held.
+    fn relist(&mut self, files: Vec<FileEntry>, held: &Held) {
+        let there: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
+        let gone = held.blobs.keys();
+        self.remove
+            .extend(gone.filter(|path| !there.contains(path.as_str())).cloned());
+        self.write
+            .extend(files.into_iter().filter(|file| !held.holds(file)));
+        for path in self
+            .remove
+            .iter()
+            .chain(self.write.iter().map(|file| &file.path))
+        {
+            self.links.remove(path);
         }
     }
 

@@ -26,7 +26,7 @@ pub(super) fn require<'a>(
     let mut before = base;
     for step in steps {
         check.commit = &step.id;
-        for change in tree::diff(repo, before, step)? {
+        for change in tree::diff(repo, (&before.id, before.tree), step)? {
             if let Some((blob, mode)) = change.new {
                 check.file(&change.path, blob, mode)?;
             }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use git2::Oid;
+use serde::{Deserialize, Serialize};
 
 /// Bytes of a SHA-1 object name; repositories with other hashes are refused when they are opened.
 const LEN: usize = 20;
@@ -20,7 +21,7 @@ fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
 }
 
 /// The name of a commit: 40 lower-case hexadecimal digits.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CommitId(String);
 
 impl CommitId {
@@ -55,7 +56,7 @@ impl fmt::Display for CommitId {
 }
 
 /// The name of a tree object.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TreeId([u8; LEN]);
 
 impl TreeId {
@@ -81,7 +82,7 @@ impl fmt::Debug for TreeId {
 }
 
 /// The name of a blob, that is of the content of one file.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BlobId([u8; LEN]);
 
 impl BlobId {

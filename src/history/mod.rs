@@ -30,7 +30,7 @@ mod work_area;
 #[cfg(test)]
 mod tests;
 
-pub use checkout::CheckoutSummary;
+pub use checkout::{CheckoutSummary, Held};
 pub use commit::{Commit, Walk};
 pub use error::HistoryError;
 pub use id::{BlobId, CommitId, TreeId};

@@ -180,7 +180,7 @@ impl Repo {
     /// # Errors
     /// As [`Repo::files`]; also if a submodule is among the changes.
     pub fn changes(&self, base: &Commit, head: &Commit) -> Result<Vec<PathChange>, HistoryError> {
-        let changes = self.with(|repo| tree::diff(repo, base, head))?;
+        let changes = self.with(|repo| tree::diff(repo, (&base.id, base.tree), head))?;
         changes
             .into_iter()
             .map(|change| change.into_path_change(&head.id))

@@ -1,11 +1,12 @@
 //! The files of a commit, and what differs between two commits.
 
 use git2::{ErrorCode, Oid, Repository};
+use serde::{Deserialize, Serialize};
 
 use super::commit::Commit;
 use super::complete;
 use super::error::HistoryError;
-use super::id::{BlobId, CommitId};
+use super::id::{BlobId, CommitId, TreeId};
 
 /// Ten times the files of a kernel: a tree object can name itself-like subtrees many times over, so that a few objects
 /// stand for billions of files.
@@ -18,7 +19,7 @@ const MAX_PATH_BYTES: usize = 256 << 20;
 const MAX_PATH: usize = 4096;
 
 /// What kind of file a tree entry is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum FileMode {
     /// A regular file.
     Regular,
@@ -187,18 +188,21 @@ fn entry(oid: Oid, mode: i32) -> Option<Entry> {
     }
 }
 
-fn top(commit: &Commit) -> Result<Oid, HistoryError> {
-    commit
-        .tree
-        .oid()
-        .map_err(|source| HistoryError::git(format!("tree of commit {}", commit.id), source))
+fn top(commit: &CommitId, tree: TreeId) -> Result<Oid, HistoryError> {
+    tree.oid()
+        .map_err(|source| HistoryError::git(format!("tree of commit {commit}"), source))
+}
+
+/// Whether the repository has a tree.
+pub(super) fn is_there(repo: &Repository, tree: TreeId) -> bool {
+    tree.oid().is_ok_and(|oid| repo.find_tree(oid).is_ok())
 }
 
 /// All files of a commit, sorted by path.
 pub(super) fn list(repo: &Repository, commit: &Commit) -> Result<Vec<FileEntry>, HistoryError> {
     let mut reader = Reader::new(repo, &commit.id);
     let mut files = Vec::new();
-    let mut folders = vec![(String::new(), top(commit)?)];
+    let mut folders = vec![(String::new(), top(&commit.id, commit.tree)?)];
     while let Some((prefix, oid)) = folders.pop() {
         for (name, entry) in reader.read(&prefix, oid)? {
             let path = reader.path(&prefix, &name)?;
@@ -215,13 +219,17 @@ pub(super) fn list(repo: &Repository, commit: &Commit) -> Result<Vec<FileEntry>,
 /// The paths at which two commits differ, sorted. Equal subtrees are not read.
 pub(super) fn diff(
     repo: &Repository,
-    base: &Commit,
+    (base, base_tree): (&CommitId, TreeId),
     head: &Commit,
 ) -> Result<Vec<Difference>, HistoryError> {
-    let old_reader = Reader::new(repo, &base.id);
+    let old_reader = Reader::new(repo, base);
     let mut reader = Reader::new(repo, &head.id);
     let mut differences = Vec::new();
-    let mut folders = vec![(String::new(), Some(top(base)?), Some(top(head)?))];
+    let mut folders = vec![(
+        String::new(),
+        Some(top(base, base_tree)?),
+        Some(top(&head.id, head.tree)?),
+    )];
     while let Some((prefix, old, new)) = folders.pop() {
         if old == new {
             continue;
@@ -296,7 +304,7 @@ pub(super) fn find(
 ) -> Result<Option<(BlobId, FileMode)>, HistoryError> {
     let reader = Reader::new(repo, &commit.id);
     let mut prefix = String::new();
-    let mut folder = top(commit)?;
+    let mut folder = top(&commit.id, commit.tree)?;
     let mut names = path.split('/').peekable();
     while let Some(name) = names.next() {
         let entries = reader.read(&prefix, folder)?;

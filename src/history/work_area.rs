@@ -10,16 +10,23 @@ use super::error::HistoryError;
 use super::id::BlobId;
 use super::repo::Repo;
 
-/// A uniquely named folder with `src/` (one commit's files) and `obj/` (empty at first), removed on drop.
+/// A folder with `src/` (one commit's files) and `obj/` (empty at first): a uniquely named one that is removed on drop,
+/// or one that the caller keeps for later runs.
 #[derive(Debug)]
 pub struct WorkArea {
-    folder: tempfile::TempDir,
+    folder: Folder,
     src: PathBuf,
     obj: PathBuf,
     has_case: bool,
     // INVARIANT: describes the tracked files in `src`, unless `is_broken`.
     held: Held,
     is_broken: bool,
+}
+
+#[derive(Debug)]
+enum Folder {
+    Private(tempfile::TempDir),
+    Kept(PathBuf),
 }
 
 impl WorkArea {
@@ -33,32 +40,59 @@ impl WorkArea {
             .prefix("kabigate-")
             .tempdir_in(&parent)
             .map_err(|e| HistoryError::io("make a work area in", &parent, e))?;
-        let src = folder.path().join("src");
-        let obj = folder.path().join("obj");
-        for path in [&src, &obj] {
-            fs::create_dir(path).map_err(|e| HistoryError::io("create", path, e))?;
+        make_folders(folder.path())?;
+        Ok(WorkArea::of(Folder::Private(folder), Held::default()))
+    }
+
+    /// Makes a work area of a folder, which the caller alone uses and which stays: of an empty one, or of one whose source
+    /// folder holds exactly `held`.
+    ///
+    /// # Errors
+    /// If nothing can be written there.
+    pub fn open(folder: &Path, held: Option<Held>) -> Result<WorkArea, HistoryError> {
+        let folder = fs::canonicalize(folder).map_err(|e| HistoryError::io("open", folder, e))?;
+        if held.is_none() {
+            make_folders(&folder)?;
         }
-        // "SRC" is found only where the file system takes it for "src".
-        let has_case = fs::symlink_metadata(folder.path().join("SRC")).is_err();
-        Ok(WorkArea {
+        Ok(WorkArea::of(Folder::Kept(folder), held.unwrap_or_default()))
+    }
+
+    fn of(folder: Folder, held: Held) -> WorkArea {
+        let path = match &folder {
+            Folder::Private(folder) => folder.path(),
+            Folder::Kept(path) => path,
+        };
+        WorkArea {
+            src: path.join("src"),
+            obj: path.join("obj"),
+            // "SRC" is found only where the file system takes it for "src".
+            has_case: fs::symlink_metadata(path.join("SRC")).is_err(),
             folder,
-            src,
-            obj,
-            has_case,
-            held: Held::default(),
+            held,
             is_broken: false,
-        })
+        }
+    }
+
+    /// What the source folder holds; nothing where that is not known, or no commit.
+    #[must_use]
+    pub fn held(&self) -> Option<&Held> {
+        (!self.is_broken && !self.held.is_empty()).then_some(&self.held)
     }
 
     /// Whether the folder stays when this value is dropped.
     pub fn keep(&mut self, keep: bool) {
-        self.folder.disable_cleanup(keep);
+        if let Folder::Private(folder) = &mut self.folder {
+            folder.disable_cleanup(keep);
+        }
     }
 
     /// The work area itself.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.folder.path()
+        match &self.folder {
+            Folder::Private(folder) => folder.path(),
+            Folder::Kept(path) => path,
+        }
     }
 
     /// The source folder.
@@ -129,4 +163,12 @@ impl WorkArea {
             }),
         }
     }
+}
+
+fn make_folders(area: &Path) -> Result<(), HistoryError> {
+    for name in ["src", "obj"] {
+        let path = area.join(name);
+        fs::create_dir(&path).map_err(|e| HistoryError::io("create", &path, e))?;
+    }
+    Ok(())
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::cpp::child::{self, Child};
 
 use super::{KbuildError, ObjectTree};
@@ -12,7 +14,7 @@ const ANSWER_LIMIT: u64 = 4 << 20;
 const ANSWER_TIME: Duration = Duration::from_secs(60);
 
 /// Families of C compilers that build kernels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum CompilerFamily {
     /// GCC.
     Gcc,
@@ -32,7 +34,7 @@ impl CompilerFamily {
 }
 
 /// Which compiler it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Compiler {
     /// Its family.
     pub family: CompilerFamily,

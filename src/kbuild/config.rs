@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::KbuildError;
 
 /// Bytes of a configuration; distributions' have a quarter of a million.
@@ -34,7 +36,7 @@ const TOOL_VERSIONS: [&str; 15] = [
 ];
 
 /// A parsed configuration.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
     options: BTreeMap<String, String>,
 }

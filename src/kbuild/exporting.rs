@@ -17,13 +17,16 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::FileScan;
 use super::Unit;
 use super::plan::normal;
 use super::scan::Define;
+use super::scan::Essence;
 
 /// Knows of each file of a tree whether an export can come from it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ExportIndex {
     known: HashMap<String, bool>,
     /// Hashes of the names of macros that lead to an export.
@@ -56,21 +59,17 @@ impl ExportIndex {
         }
     }
 
-    /// Whether the index stays as it is when a file's scan becomes another one: its includes are the same, no macro that
-    /// leads to an export came, went or changed, and it uses one as before.
+    /// What of a file's scan the index depends on: its includes, the macros of it that lead to an export, and whether it
+    /// uses one. The index stays as it is when a file's scan becomes another one of the same essence.
     #[must_use]
-    pub fn tolerates(&self, path: &str, old: &FileScan, new: &FileScan) -> bool {
+    pub fn essence(&self, path: &str, scan: &FileScan) -> Essence {
         let leads = |define: &&Define| {
             define.exports
                 || self.macros.contains(&define.name)
                 || define.words.iter().any(|word| self.macros.contains(word))
         };
-        let leading = |scan: &FileScan| -> Vec<Define> {
-            scan.defines.iter().filter(leads).cloned().collect()
-        };
-        old.includes == new.includes
-            && leading(old) == leading(new)
-            && uses(path, old, &self.macros) == uses(path, new, &self.macros)
+        let defines: Vec<&Define> = scan.defines.iter().filter(leads).collect();
+        Essence::of(&(&scan.includes, defines, uses(path, scan, &self.macros)))
     }
 
     /// Whether the unit may export something. Generated sources and sources that were not scanned may.

@@ -14,6 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use memchr::memmem;
+use serde::{Deserialize, Serialize};
 
 use super::plan::normal;
 use super::{KbuildError, ObjectTree};
@@ -23,7 +24,7 @@ use crate::kbuild::tree::io_error;
 const FILE_LIMIT: u64 = 64 << 20;
 
 /// The source files that made things were made of.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Inputs {
     files: HashSet<String>,
     names: HashSet<String>,
@@ -130,11 +131,104 @@ fn is_command_file(name: &str) -> bool {
 }
 
 /// The names of headers and sources that rules and generators mention in their texts.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Mentions {
     names: HashSet<String>,
-    /// Ends of the paths that Makefiles include, such as `tools/build/Makefile.include`.
-    included: HashSet<String>,
+    /// The paths that Makefiles include, such as `tools/build/Makefile.include`.
+    included: HashSet<MakefilePattern>,
+}
+
+/// A path that a Makefile includes: its fixed parts, between which variables stand.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+struct MakefilePattern {
+    /// Whether the path begins at the top of the tree, and not with a variable that may be any folder.
+    is_anchored: bool,
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+enum Part {
+    Fixed(String),
+    /// A variable that stands for one folder's name.
+    Name,
+    /// Any other variable.
+    Any,
+}
+
+/// Variables that stand for the top of the tree.
+const TOPS: [&str; 3] = ["$(srctree)/", "${srctree}/", "./"];
+/// Variables that stand for the architecture.
+const NAMES: [&str; 3] = ["SRCARCH", "ARCH", "HEADER_ARCH"];
+
+impl MakefilePattern {
+    /// What a word behind `include` says; nothing if no part of it is fixed, as it then names the folder's own Makefile.
+    fn of(word: &str) -> Option<MakefilePattern> {
+        if word.contains("..") {
+            return Some(MakefilePattern::any());
+        }
+        let inside = TOPS.iter().find_map(|top| word.strip_prefix(top));
+        let mut rest = inside.unwrap_or(word);
+        let is_anchored = !rest.starts_with('$');
+        let mut parts = Vec::new();
+        while !rest.is_empty() {
+            let Some(at) = rest.find('$') else {
+                parts.push(Part::Fixed(rest.to_owned()));
+                break;
+            };
+            let (fixed, variable) = rest.split_at(at);
+            if !fixed.is_empty() {
+                parts.push(Part::Fixed(fixed.to_owned()));
+            }
+            let end = variable.find([')', '}'])?;
+            let (name, after) = variable.split_at(end + 1);
+            // A call within a call is not followed.
+            if name.matches('$').count() > 1 {
+                return Some(MakefilePattern::any());
+            }
+            let name = name.trim_matches(['$', '(', '{', ')', '}']);
+            parts.push(if NAMES.contains(&name) {
+                Part::Name
+            } else {
+                Part::Any
+            });
+            rest = after;
+        }
+        let is_fixed = parts.iter().any(|part| matches!(part, Part::Fixed(_)));
+        is_fixed.then_some(MakefilePattern { is_anchored, parts })
+    }
+
+    /// The pattern of any path.
+    fn any() -> MakefilePattern {
+        MakefilePattern {
+            is_anchored: false,
+            parts: vec![Part::Any],
+        }
+    }
+
+    fn matches(&self, path: &str) -> bool {
+        // A pattern that is not anchored begins with a variable, behind which a slash stands.
+        fits(&self.parts, path) || (!self.is_anchored && fits(&self.parts, &format!("/{path}")))
+    }
+}
+
+/// Whether a text is made of these parts. Makefiles have a handful of them.
+fn fits(parts: &[Part], text: &str) -> bool {
+    match parts {
+        [] => text.is_empty(),
+        [Part::Fixed(fixed), rest @ ..] => text
+            .strip_prefix(fixed.as_str())
+            .is_some_and(|text| fits(rest, text)),
+        [Part::Name, rest @ ..] => {
+            let name = text.find('/').unwrap_or(text.len());
+            text.get(name..).is_some_and(|text| fits(rest, text))
+        }
+        [Part::Any, rest @ ..] => text
+            .char_indices()
+            .map(|(at, _)| at)
+            .chain([text.len()])
+            .filter_map(|at| text.get(at..))
+            .any(|text| fits(rest, text)),
+    }
 }
 
 impl Mentions {
@@ -171,9 +265,9 @@ impl Mentions {
             return;
         }
         for word in words {
-            // What stands behind the last variable is fixed; nothing fixed may be any file.
-            let end = word.rsplit_once(')').map_or(word, |(_, end)| end);
-            self.included.insert(normal(end.trim_start_matches('/')));
+            if let Some(pattern) = MakefilePattern::of(word) {
+                self.included.insert(pattern);
+            }
         }
     }
 
@@ -186,11 +280,9 @@ impl Mentions {
     /// Whether a Makefile may include that one.
     #[must_use]
     pub fn includes(&self, makefile: &str) -> bool {
-        let starts = makefile.match_indices('/').map(|(at, _)| at + 1);
-        std::iter::once(0)
-            .chain(starts)
-            .filter_map(|at| makefile.get(at..))
-            .any(|end| self.included.contains(end))
+        self.included
+            .iter()
+            .any(|pattern| pattern.matches(makefile))
     }
 
     /// Whether a source file's text counts: Makefiles and build scripts of one architecture. Lists of headers to wrap and
@@ -314,6 +406,18 @@ mod tests {
         assert!(mentions.includes("drivers/x/Makefile.inc"));
         assert!(mentions.includes("any/Makefile.local"));
         assert!(!mentions.includes("drivers/x/Makefile"));
+        let text =
+            b"include $(srctree)/arch/$(SRCARCH)/Makefile\ninclude $(srctree)/lib/vdso/Makefile\n";
+        mentions.add(text, true);
+        for (path, included) in [
+            ("arch/x86/Makefile", true),
+            ("arch/x86/kernel/Makefile", false),
+            ("lib/vdso/Makefile", true),
+            ("lib/Makefile", false),
+            ("drivers/x/Makefile", false),
+        ] {
+            assert_eq!(mentions.includes(path), included, "{path}");
+        }
     }
 
     /// Makefiles and scripts of this architecture count, lists of headers and checkers do not.

@@ -6,8 +6,10 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::FileScan;
-use super::scan::{Define, hash};
+use super::scan::{Define, Essence, hash};
 use crate::cpp::MacroTraits;
 
 const UNPAIRED: u8 = 1;
@@ -25,7 +27,7 @@ const SEEDS: [(&[u8], u8); 5] = [
 ];
 
 /// What may come of each macro of a tree.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Macros {
     /// Facts by hash of the name.
     facts: HashMap<u32, u8>,
@@ -90,20 +92,18 @@ impl Macros {
         }
     }
 
-    /// Whether nothing follows for any name when a file's scan becomes another one.
+    /// What of a file's scan the facts depend on. Nothing follows for any name when a file's scan becomes another one of
+    /// the same essence.
     #[must_use]
-    pub fn tolerates(&self, old: &FileScan, new: &FileScan) -> bool {
-        let facts = |scan: &FileScan| -> Vec<(u32, u8)> {
-            let mut facts: Vec<(u32, u8)> = scan
-                .defines
-                .iter()
-                .map(|define| (define.name, self.of_definition(define)))
-                .filter(|(_, facts)| *facts != 0)
-                .collect();
-            facts.sort_unstable();
-            facts
-        };
-        facts(old) == facts(new)
+    pub fn essence(&self, scan: &FileScan) -> Essence {
+        let mut facts: Vec<(u32, u8)> = scan
+            .defines
+            .iter()
+            .map(|define| (define.name, self.of_definition(define)))
+            .filter(|(_, facts)| *facts != 0)
+            .collect();
+        facts.sort_unstable();
+        Essence::of(&facts)
     }
 }
 
@@ -163,8 +163,9 @@ mod tests {
             assert_eq!(macros.traits(name.as_bytes()), expected, "{name}");
         }
         let old = scan("#define A PLAIN(1)\n");
-        assert!(macros.tolerates(&old, &scan("#define A PLAIN(2)\n#define B 3\n")));
-        assert!(!macros.tolerates(&old, &scan("#define A ID(2)\n")));
-        assert!(!macros.tolerates(&old, &scan("#define A {\n")));
+        let same = |text: &str| macros.essence(&old) == macros.essence(&scan(text));
+        assert!(same("#define A PLAIN(2)\n#define B 3\n"));
+        assert!(!same("#define A ID(2)\n"));
+        assert!(!same("#define A {\n"));
     }
 }

@@ -26,6 +26,7 @@ mod plan;
 mod replan;
 mod scan;
 mod shell;
+mod tools;
 mod tree;
 mod unit;
 
@@ -40,6 +41,6 @@ pub use headers::{ConfigText, read_config};
 pub use inputs::{Inputs, Mentions, is_makefile};
 pub use macros::Macros;
 pub use make::MakeOptions;
-pub use scan::FileScan;
+pub use scan::{Essence, FileScan};
 pub use tree::{ObjectTree, Release};
 pub use unit::{AsmPrototypes, Language, Plan, Unit};

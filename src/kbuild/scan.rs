@@ -42,6 +42,21 @@ pub(super) struct Define {
     pub(super) unpaired: bool,
 }
 
+/// Digest of the part of a scan that something depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Essence([u8; 16]);
+
+impl Essence {
+    pub(super) fn of(part: &impl Serialize) -> Essence {
+        // INVARIANT: vectors, strings and numbers always serialise; only maps of unknown length do not.
+        let bytes = postcard::to_stdvec(part).unwrap_or_default();
+        let mut digest = [0; 16];
+        let whole = blake3::hash(&bytes);
+        digest.copy_from_slice(&whole.as_bytes()[..16]);
+        Essence(digest)
+    }
+}
+
 impl FileScan {
     /// Scans a file in one pass.
     #[must_use]

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::cpp::Call;
 
 /// Language of a unit's source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Language {
     /// C (`.c`).
     C,
@@ -14,7 +16,7 @@ pub enum Language {
 }
 
 /// How the kernel's build versions what an assembly unit exports: as a C text of includes and `EXPORT_SYMBOL` lines.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AsmPrototypes {
     /// The C compiler call that preprocesses that text from standard input.
     pub call: Call,
@@ -39,7 +41,7 @@ impl AsmPrototypes {
 }
 
 /// One translation unit of the kernel proper: a compile that the build would run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unit {
     /// The object, relative to the object tree, as the build spells it.
     pub object: String,
@@ -58,7 +60,7 @@ pub struct Unit {
 }
 
 /// Everything that a build would compile into the kernel and its modules.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The units in bytewise order of their objects, each object once.
     pub units: Vec<Unit>,

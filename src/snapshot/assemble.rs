@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::prepared::Prepared;
 use super::state::FileStates;
+use super::unit::StoredDefinition;
 use super::units::Known;
 use super::{Conflict, ParserMessage, Snapshot, SnapshotError};
 use crate::cpp::Outline;
@@ -20,8 +21,8 @@ pub(super) struct Parts<'a> {
     pub(super) known: &'a HashMap<String, Known>,
     /// What was known of them at the commit before.
     pub(super) before: &'a HashMap<String, Known>,
-    /// Objects of units that may have other lines though their result is the same.
-    pub(super) looked_at: &'a HashSet<String>,
+    /// The definitions of those that were looked at, by object; those of all others stand in the graph.
+    pub(super) definitions: &'a HashMap<String, Vec<StoredDefinition>>,
     /// Knows the lines of this commit.
     pub(super) states: &'a FileStates,
     /// Headers whose lines are others than before.
@@ -38,7 +39,7 @@ pub(super) fn assemble(
         units,
         known,
         before,
-        looked_at,
+        definitions,
         states,
         moved,
     } = *parts;
@@ -62,7 +63,7 @@ pub(super) fn assemble(
         let Some(now) = known.get(&unit.object) else {
             continue;
         };
-        for export in &now.result.exports {
+        for export in &now.facts.exports {
             let export = Export {
                 symbol: export.symbol.clone(),
                 crc: export.crc(),
@@ -72,24 +73,20 @@ pub(super) fn assemble(
             };
             add(&mut symvers, export, &unit.object, &mut conflicts);
         }
-        messages.extend(now.result.messages.iter().map(|message| {
+        messages.extend(now.facts.messages.iter().map(|message| {
             ParserMessage {
                 location: Location {
                     file: message.file.clone(),
                     line: now
-                        .result
+                        .facts
                         .line(&message.file, message.line, line)
                         .unwrap_or_default(),
                 },
                 message: message.message.clone(),
             }
         }));
-        let unchanged = !looked_at.contains(&unit.object)
-            && before
-                .get(&unit.object)
-                .is_some_and(|before| Arc::ptr_eq(&before.result, &now.result));
-        if !unchanged {
-            let definitions = now.result.definitions(line);
+        if let Some(stored) = definitions.get(&unit.object) {
+            let definitions = now.facts.definitions(stored, line);
             if definitions.is_empty() {
                 types.remove_unit(unit_path(&unit.object));
             } else {

@@ -1,25 +1,26 @@
 //! Computes one commit after the other in one work area, each for what it changed.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::area::Area;
 use super::assemble::{Parts, assemble};
+use super::kept::Kept;
 use super::prepared::Prepared;
-use super::scans::Scans;
 use super::scope::Work;
 use super::source::folder_blobs;
 use super::stale::{Stale, changes};
 use super::state::{FileStates, Places};
+use super::unit::StoredDefinition;
 use super::units::{Known, Outcome, UnitRun};
 use super::{Counters, Progress, Snapshot, SnapshotError, Source, UnitCache, UnitFailure};
 use crate::cpp::EngineKind;
 use crate::cpp::child::is_stopped;
 use crate::genksyms::Memory;
-use crate::history::{PathChange, WorkArea};
+use crate::history::PathChange;
 use crate::kbuild::{ConfigSource, MakeOptions, Unit};
-use crate::symtypes::TypeGraph;
 
 /// How snapshots are computed.
 #[derive(Clone, Debug)]
@@ -34,45 +35,30 @@ pub struct Settings {
     pub cache: Option<UnitCache>,
     /// Units that are computed at a time; 0 stands for one per core.
     pub jobs: usize,
-    /// Folder in which the work area is made.
+    /// Folder in which a private work area is made.
     pub work: PathBuf,
+    /// Whether the work area stays in the cache for the next run, if there is a cache that may be written.
+    pub keeps_area: bool,
 }
 
-/// Computes snapshots in one work area.
+/// Computes snapshots in one work area, which is left for the next run if the settings say so.
 pub struct Builder<'a> {
     settings: Settings,
     progress: &'a dyn Progress,
     pool: rayon::ThreadPool,
-    area: WorkArea,
+    area: Area,
     kept: Option<Kept>,
+    /// Whether what is kept stands for the last commit.
+    is_sound: bool,
 }
 
-/// What is kept of the commits before.
-///
-/// `files`, `scans` and `changes` follow what is checked out, also where a commit fails; `units` and `types` are those of
-/// the last commit that did not. `stale` and `work` say what lies between the two.
-struct Kept {
-    files: FileStates,
-    scans: Scans,
-    prepared: Option<Prepared>,
-    /// What the object tree lacks of standing for what is checked out.
-    work: Work,
-    units: HashMap<String, Known>,
-    types: TypeGraph,
-    stale: Stale,
-}
-
-impl Kept {
-    fn new(places: Places) -> Kept {
-        Kept {
-            files: FileStates::new(places),
-            scans: Scans::default(),
-            prepared: None,
-            work: Work::default(),
-            units: HashMap::new(),
-            types: TypeGraph::default(),
-            stale: Stale::default(),
-        }
+impl Drop for Builder<'_> {
+    fn drop(&mut self) {
+        let kept = self
+            .kept
+            .as_ref()
+            .filter(|_| self.is_sound && !is_stopped());
+        self.pool.install(|| self.area.close(kept));
     }
 }
 
@@ -85,28 +71,29 @@ impl<'a> Builder<'a> {
         settings: Settings,
         progress: &'a dyn Progress,
     ) -> Result<Builder<'a>, SnapshotError> {
-        let area = WorkArea::create(&settings.work)?;
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(settings.jobs)
             .build()
             .map_err(|error| SnapshotError::Io {
-                path: area.path().to_owned(),
+                path: settings.work.clone(),
                 source: std::io::Error::other(error),
             })?;
+        let (area, kept) = pool.install(|| Area::open(&settings))?;
         Ok(Builder {
             settings,
             progress,
             pool,
             area,
-            kept: None,
+            kept,
+            is_sound: false,
         })
     }
 
     /// Leaves the work area in place when the builder is dropped and names it: `src` and `obj` in it hold the last
     /// commit, prepared for building modules against it.
     pub fn keep_work_area(&mut self) -> PathBuf {
-        self.area.keep(true);
-        self.area.path().to_owned()
+        self.area.work.keep(true);
+        self.area.work.path().to_owned()
     }
 
     /// Takes the work area's own path out of a text, as it is another one in every run.
@@ -114,9 +101,9 @@ impl<'a> Builder<'a> {
     pub fn portable(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for (folder, name) in [
-            (self.area.src(), ""),
-            (self.area.obj(), "$OBJ/"),
-            (self.area.path(), "$WORK/"),
+            (self.area.work.src(), ""),
+            (self.area.work.obj(), "$OBJ/"),
+            (self.area.work.path(), "$WORK/"),
         ] {
             let folder = folder.to_string_lossy();
             text = text
@@ -135,7 +122,7 @@ impl<'a> Builder<'a> {
     /// The object tree of the last snapshot.
     #[must_use]
     pub fn object_tree(&self) -> &Path {
-        self.area.obj()
+        self.area.work.obj()
     }
 
     /// Computes the snapshot of a commit or a folder.
@@ -147,10 +134,11 @@ impl<'a> Builder<'a> {
         if self.settings.cache.is_none() {
             self.kept = None;
         }
+        self.is_sound = false;
         let mut counters = Counters::default();
         self.progress.phase("check out");
         let (src, changes) = self.check_out(source, &mut counters)?;
-        let places = Places::new(&src, self.area.obj());
+        let places = Places::new(&src, self.area.work.obj());
         let mut kept = match self.kept.take() {
             Some(kept) if *kept.files.places() == places => kept,
             _ => Kept::new(places),
@@ -161,6 +149,7 @@ impl<'a> Builder<'a> {
         }
         self.kept = Some(kept);
         let mut snapshot = result?;
+        self.is_sound = true;
         for warning in &mut snapshot.warnings {
             *warning = self.portable(warning);
         }
@@ -177,14 +166,16 @@ impl<'a> Builder<'a> {
         let known = self.kept.as_ref().map(|kept| kept.files.blobs());
         match source {
             Source::Commit { repo, commit } => {
-                let summary = self.pool.install(|| self.area.checkout(repo, commit))?;
+                let summary = self
+                    .pool
+                    .install(|| self.area.work.checkout(repo, commit))?;
                 counters.written = summary.written;
-                let src = self.area.src().to_owned();
+                let src = self.area.work.src().to_owned();
                 let follows = known.is_some_and(|known| known.is_empty() == summary.from_empty);
                 let changes = if follows {
                     summary.changes
                 } else {
-                    changes(known, self.area.blobs())
+                    changes(known, self.area.work.blobs())
                 };
                 Ok((src, changes))
             }
@@ -220,7 +211,7 @@ impl<'a> Builder<'a> {
         let Looked {
             candidates,
             known,
-            objects,
+            definitions,
         } = self.units(kept, counters)?;
         self.progress.phase("assemble");
         let Some(prepared) = &kept.prepared else {
@@ -230,7 +221,7 @@ impl<'a> Builder<'a> {
             units: &candidates,
             known: &known,
             before: &kept.units,
-            looked_at: &objects,
+            definitions: &definitions,
             states: &kept.files,
             moved: &kept.stale.files.moved,
         };
@@ -274,7 +265,7 @@ impl<'a> Builder<'a> {
             return Err(SnapshotError::Interrupted);
         }
         // What fails in a used object tree may be the fault of what it held: only a new one tells.
-        let (obj, aside) = (self.area.obj(), self.area.path().join("obj.kept"));
+        let (obj, aside) = (self.area.work.obj(), self.area.work.path().join("obj.kept"));
         move_folder(obj, &aside)?;
         let result = std::fs::create_dir(obj)
             .map_err(|source| io(obj, source))
@@ -305,7 +296,7 @@ impl<'a> Builder<'a> {
     /// Looks at all units that may have changed.
     fn units(&self, kept: &mut Kept, counters: &mut Counters) -> Result<Looked, SnapshotError> {
         let Some(prepared) = &mut kept.prepared else {
-            return Err(no_tree(self.area.src()));
+            return Err(no_tree(self.area.work.src()));
         };
         let index = kept.scans.index(prepared.tree.arch());
         let candidates: Vec<Unit> = prepared
@@ -330,7 +321,6 @@ impl<'a> Builder<'a> {
                 _ => open.push(unit.clone()),
             }
         }
-        let mut looked_at: HashSet<String> = open.iter().map(|unit| unit.object.clone()).collect();
         counters.cached = round.known.len();
         counters.looked_at = open.len();
         self.progress.units(open.len());
@@ -358,7 +348,6 @@ impl<'a> Builder<'a> {
                 .cloned()
                 .collect();
             kept.stale.files.extend(stale.files);
-            looked_at.extend(again.iter().map(|unit| unit.object.clone()));
             self.progress.units(again.len());
             let second = self.look(&again, prepared, &kept.files, &kept.units);
             round.failures.clear();
@@ -372,7 +361,7 @@ impl<'a> Builder<'a> {
         Ok(Looked {
             candidates,
             known: round.known,
-            objects: looked_at,
+            definitions: round.definitions,
         })
     }
 
@@ -417,14 +406,15 @@ struct Looked {
     candidates: Vec<Unit>,
     /// What is known of them.
     known: HashMap<String, Known>,
-    /// Objects of the units that were looked at because they may have changed.
-    objects: HashSet<String>,
+    /// The definitions of the units that were looked at because they may have changed, by object.
+    definitions: HashMap<String, Vec<StoredDefinition>>,
 }
 
 /// What looking at all units gave.
 #[derive(Default)]
 struct Round {
     known: HashMap<String, Known>,
+    definitions: HashMap<String, Vec<StoredDefinition>>,
     failures: Vec<UnitFailure>,
     /// Why units need their object made.
     open: Vec<UnitFailure>,
@@ -442,13 +432,13 @@ impl Round {
         self.open.clear();
         for (unit, outcome) in units.iter().zip(outcomes) {
             match outcome {
-                Outcome::Cached(known) => {
+                Outcome::Cached(known, definitions) => {
                     counters.cached += 1;
-                    self.known.insert(unit.object.clone(), known);
+                    self.take_one(unit, known, definitions);
                 }
-                Outcome::Computed(known) => {
+                Outcome::Computed(known, definitions) => {
                     counters.computed += 1;
-                    self.known.insert(unit.object.clone(), known);
+                    self.take_one(unit, known, definitions);
                 }
                 Outcome::NeedsObject(failure) => {
                     needs_object.push(unit.clone());
@@ -458,6 +448,11 @@ impl Round {
             }
         }
         needs_object
+    }
+
+    fn take_one(&mut self, unit: &Unit, known: Known, definitions: Vec<StoredDefinition>) {
+        self.known.insert(unit.object.clone(), known);
+        self.definitions.insert(unit.object.clone(), definitions);
     }
 }
 

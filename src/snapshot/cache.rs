@@ -5,8 +5,8 @@
 //! unit read, and results named by the digest of what these files held:
 //!
 //! ```text
-//! units-2/3f/3fa0…/files-91c2…    one list of files, as many as the unit has had
-//! units-2/3f/3fa0…/5be7…          a result
+//! units-3/3f/3fa0…/files-91c2…    one list of files, as many as the unit has had
+//! units-3/3f/3fa0…/5be7…          a result
 //! ```
 //!
 //! The top folder carries the version of the layout: another version does not see its entries, and removes them when it
@@ -23,10 +23,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
+use serde::{Deserialize, Serialize};
+
+use super::state::FileName;
 use super::unit::UnitResult;
 
 /// Part of every key: raised when the meaning of an entry changes.
-const FORMAT: &[u8] = b"kabigate-unit/2";
+const FORMAT: &[u8] = b"kabigate-unit/3";
 
 /// Most bytes that an entry may unpack to; larger ones are not kept.
 const ENTRY_LIMIT: usize = 64 << 20;
@@ -34,8 +37,11 @@ const ENTRY_LIMIT: usize = 64 << 20;
 /// Most lists of files that are tried for one unit.
 const FILE_LISTS: usize = 64;
 
+/// How hard entries are packed: their writing is on the way of every cold run.
+const PACKING: i32 = 1;
+
 /// Digest that names a unit's folder or a result in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct Key([u8; 32]);
 
 impl Key {
@@ -58,7 +64,7 @@ impl Key {
         &self.0
     }
 
-    fn hex(self) -> String {
+    pub(super) fn hex(self) -> String {
         blake3::Hash::from_bytes(self.0).to_hex().to_string()
     }
 }
@@ -88,10 +94,10 @@ pub struct UnitCache {
 }
 
 /// Folder of this version's entries.
-const CURRENT: &str = "units-2";
+const CURRENT: &str = "units-3";
 
 /// Folders of former versions.
-pub(super) const FORMER: [&str; 1] = ["units"];
+pub(super) const FORMER: [&str; 2] = ["units", "units-2"];
 
 /// Age from which the use of an entry is noted.
 const NOTED: Duration = Duration::from_secs(3600);
@@ -122,6 +128,10 @@ impl UnitCache {
         self.written.load(Ordering::Relaxed) > 0
     }
 
+    pub(super) fn is_read_only(&self) -> bool {
+        self.is_read_only
+    }
+
     pub(super) fn root(&self) -> &Path {
         &self.root
     }
@@ -150,7 +160,7 @@ impl UnitCache {
             .iter()
             .take(FILE_LISTS)
             .filter_map(|path| {
-                let list = serde_json::from_slice(&read_entry(path)?).ok()?;
+                let list = postcard::from_bytes(&read_entry(path)?).ok()?;
                 self.note_use(path);
                 Some(list)
             })
@@ -161,7 +171,7 @@ impl UnitCache {
     pub(super) fn get(&self, unit: Key, state: Key) -> Option<UnitResult> {
         let path = self.unit_folder(unit).join(state.hex());
         let bytes = read_entry(&path)?;
-        let result = serde_json::from_slice(&bytes).ok()?;
+        let result = postcard::from_bytes(&bytes).ok()?;
         self.note_use(&path);
         Some(result)
     }
@@ -188,7 +198,7 @@ impl UnitCache {
         &self,
         unit: Key,
         state: Key,
-        files: &[String],
+        files: &[FileName],
         result: &UnitResult,
     ) -> io::Result<()> {
         if self.is_read_only {
@@ -197,14 +207,22 @@ impl UnitCache {
         let folder = self.unit_folder(unit);
         fs::create_dir_all(&folder)?;
         self.written.fetch_add(1, Ordering::Relaxed);
-        write_entry(&folder, &state.hex(), &serde_json::to_vec(result)?)?;
+        write_entry(&folder, &state.hex(), &encode(result)?)?;
         let list = Key::of(files.iter().map(|file| file.as_bytes()));
         let name = format!("files-{}", &list.hex()[..32]);
         if read_entry(&folder.join(&name)).is_some() {
             return Ok(());
         }
-        write_entry(&folder, &name, &serde_json::to_vec(files)?)
+        write_entry(
+            &folder,
+            &name,
+            &encode(&files.iter().map(|file| &**file).collect::<Vec<&str>>())?,
+        )
     }
+}
+
+fn encode(value: &impl Serialize) -> io::Result<Vec<u8>> {
+    postcard::to_stdvec(value).map_err(io::Error::other)
 }
 
 /// An entry is the digest of its packed content, then that content.
@@ -221,7 +239,7 @@ fn write_entry(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
     if content.len() > ENTRY_LIMIT {
         return Ok(());
     }
-    let packed = zstd::bulk::compress(content, 3)?;
+    let packed = zstd::bulk::compress(content, PACKING)?;
     let mut file = tempfile::Builder::new()
         .prefix(".new-")
         .tempfile_in(folder)?;
@@ -239,7 +257,7 @@ mod tests {
 
     fn result(symbol: &str) -> UnitResult {
         let mut result = UnitResult::default();
-        result.exports.push(UnitExport {
+        result.facts.exports.push(UnitExport {
             symbol: symbol.to_owned(),
             crc: 7,
             gpl: true,
@@ -258,10 +276,10 @@ mod tests {
             Key::of([b"state".as_slice()]),
         );
         assert_eq!(cache.get(unit, state), None);
-        let files = vec!["a.c".to_owned(), "a.h".to_owned()];
+        let files: Vec<FileName> = vec!["a.c".into(), "a.h".into()];
         cache.put(unit, state, &files, &result("f")).unwrap();
         assert_eq!(cache.get(unit, state), Some(result("f")));
-        assert_eq!(cache.file_lists(unit), [files]);
+        assert_eq!(cache.file_lists(unit), [["a.c", "a.h"]]);
         assert_eq!(cache.get(state, unit), None);
     }
 

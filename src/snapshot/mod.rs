@@ -4,11 +4,13 @@
 //! fingerprint. [`Builder`] drives history, kbuild, cpp and genksyms for one commit after the other in one work area;
 //! units whose compiler call and files are known come from the [`UnitCache`].
 
+mod area;
 mod assemble;
 mod builder;
 mod cache;
 mod error;
 mod fingerprint;
+mod kept;
 mod prepared;
 mod progress;
 mod scans;

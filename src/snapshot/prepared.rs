@@ -4,6 +4,8 @@ use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use super::scope::{Replan, Rules, Work};
 use super::{Fingerprint, Progress, Settings, SnapshotError};
 use crate::cpp::{Builtin, Engine, EngineKind, ExportOverlay, Gcc, GccLimits};
@@ -28,7 +30,59 @@ pub(super) struct Prepared {
     mentions: Mentions,
 }
 
+/// A prepared object tree in the form in which it is kept between runs.
+#[derive(Serialize, Deserialize)]
+pub(super) struct StoredPrepared {
+    config: Config,
+    plan: Plan,
+    compiler: Compiler,
+    made: BTreeSet<String>,
+    inputs: Inputs,
+    made_inputs: Inputs,
+    mentions: Mentions,
+}
+
 impl Prepared {
+    /// What is kept between runs, beside the object tree itself.
+    pub(super) fn stored(&self) -> StoredPrepared {
+        StoredPrepared {
+            config: self.config.clone(),
+            plan: self.plan.clone(),
+            compiler: self.compiler.clone(),
+            made: self.made.clone(),
+            inputs: self.inputs.clone(),
+            made_inputs: self.made_inputs.clone(),
+            mentions: self.mentions.clone(),
+        }
+    }
+
+    /// An object tree that an earlier run prepared; nothing if the compiler is another one now.
+    pub(super) fn restore(
+        src: &Path,
+        obj: &Path,
+        stored: StoredPrepared,
+        settings: &Settings,
+    ) -> Result<Option<Prepared>, SnapshotError> {
+        let tree = ObjectTree::new(src.to_owned(), obj.to_owned(), settings.make.clone())?;
+        let compiler = tree.compiler()?;
+        if compiler != stored.compiler {
+            return Ok(None);
+        }
+        Ok(Some(Prepared {
+            cpp: engine(&tree, settings.cpp)?,
+            profile: profile(src)?,
+            tree,
+            engine: settings.cpp,
+            config: stored.config,
+            plan: stored.plan,
+            compiler,
+            made: stored.made,
+            inputs: stored.inputs,
+            made_inputs: stored.made_inputs,
+            mentions: stored.mentions,
+        }))
+    }
+
     /// Configures, prepares and plans in an empty object folder; `paths` are the files of the source tree.
     pub(super) fn new<'p>(
         src: &Path,

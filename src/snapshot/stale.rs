@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::state::Changed;
+use super::unit::Grain;
 use super::units::Known;
 use crate::history::{BlobId, PathChange};
 use crate::kbuild::Unit;
@@ -19,21 +20,37 @@ pub(super) struct Stale {
 }
 
 impl Stale {
+    /// Whether nothing changed since, under that identity.
+    pub(super) fn is_settled(&self, identity: &str) -> bool {
+        self.files.stale.is_empty()
+            && self.files.moved.is_empty()
+            && self.objects.is_empty()
+            && self.identity == identity
+    }
+
     /// Whether a unit's call, or the state of a file that it reads, is another one. The files of a unit are sorted.
     pub(super) fn touches(&self, unit: &Unit, known: &Known) -> bool {
         if self.objects.contains(&unit.object) {
             return true;
         }
         let stale = &self.files.stale;
-        let reads = |file: &String| known.files.binary_search(file).is_ok();
+        let reads = |file: &String| {
+            let found = known.files.binary_search_by(|known| (**known).cmp(file));
+            found.is_ok()
+        };
         if stale.len() < known.files.len() / 16 {
             if stale.iter().any(reads) {
                 return true;
             }
-        } else if known.files.iter().any(|file| stale.contains(file)) {
+        } else if known.files.iter().any(|file| stale.contains(&**file)) {
             return true;
         }
-        known.result.is_exact && self.files.moved.keys().any(reads)
+        let grain = known.facts.grain;
+        let mut moved = self.files.moved.iter();
+        grain != Grain::Tokens
+            && moved.any(|(file, (old, new))| {
+                (grain == Grain::Bytes || old.digest != new.digest) && reads(file)
+            })
     }
 }
 

@@ -11,7 +11,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use serde::{Deserialize, Serialize};
+
 use super::cache::Key;
+use super::unit::Grain;
 use crate::cpp::Outline;
 use crate::history::{BlobId, PathChange};
 use crate::kbuild::Macros;
@@ -28,6 +31,9 @@ pub(super) struct Places {
     obj: PathBuf,
 }
 
+/// A portable name; equal names of one [`FileStates`] share their text, as thousands of units read the same headers.
+pub(super) type FileName = Arc<str>;
+
 const OBJ: &str = "$OBJ/";
 
 impl Places {
@@ -36,6 +42,10 @@ impl Places {
             src: src.to_owned(),
             obj: obj.to_owned(),
         }
+    }
+
+    pub(super) fn src(&self) -> &Path {
+        &self.src
     }
 
     /// The portable name of a path that a program printed; relative paths start at the object tree.
@@ -91,11 +101,22 @@ pub(super) struct FileStates {
     macros: Arc<Macros>,
     /// States that were asked for.
     known: Mutex<HashMap<String, State>>,
+    /// The names of files that units read.
+    interned: Mutex<HashSet<FileName>>,
+}
+
+/// The states in the form in which they are kept between runs; what the source tree holds is kept elsewhere.
+#[derive(Serialize, Deserialize)]
+pub(super) struct StoredStates {
+    generated: BTreeSet<String>,
+    known: HashMap<String, State>,
 }
 
 /// What one file holds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct State {
+    /// All that can reach a declaration of a C unit that never asks for the number of a line.
+    lineless: Key,
     /// All that can reach a declaration of a C unit.
     outline: Key,
     /// Every byte.
@@ -109,7 +130,7 @@ struct State {
 pub(super) struct Changed {
     /// Files that have another state.
     pub(super) stale: HashSet<String>,
-    /// Headers in which what counts is the same, with their outlines before and now.
+    /// Headers in which what counts is the same, but perhaps for the numbers of lines, with their outlines before and now.
     pub(super) moved: BTreeMap<String, (Arc<Outline>, Arc<Outline>)>,
 }
 
@@ -135,8 +156,58 @@ impl FileStates {
             names: HashMap::new(),
             generated: BTreeSet::new(),
             macros: Arc::default(),
-            known: Mutex::new(HashMap::new()),
+            known: Mutex::default(),
+            interned: Mutex::default(),
         }
+    }
+
+    /// What is kept between runs.
+    pub(super) fn stored(&self) -> StoredStates {
+        StoredStates {
+            generated: self.generated.clone(),
+            known: self.lock().clone(),
+        }
+    }
+
+    /// The states that an earlier run knew, with what has another state since, outside of the source tree.
+    pub(super) fn restore<'a>(
+        places: Places,
+        blobs: impl Iterator<Item = (&'a String, &'a BlobId)>,
+        macros: &Arc<Macros>,
+        stored: StoredStates,
+    ) -> (FileStates, Changed) {
+        let mut states = FileStates {
+            blobs: blobs.map(|(path, blob)| (path.clone(), *blob)).collect(),
+            macros: Arc::clone(macros),
+            known: Mutex::new(stored.known),
+            ..FileStates::new(places)
+        };
+        let paths = states.blobs.keys().chain(&stored.generated);
+        for path in paths {
+            let of_name = states.names.entry(base_name(path).to_owned()).or_default();
+            of_name.insert(path.clone());
+        }
+        states.generated = stored.generated;
+        let mut changed = states.look_at(|name| name.starts_with('/'));
+        changed.extend(states.look_at_generated());
+        (states, changed)
+    }
+
+    /// The shared texts of names.
+    pub(super) fn intern(&self, names: Vec<String>) -> Vec<FileName> {
+        // INVARIANT: no code panics while it holds the lock, so it is never poisoned.
+        let mut interned = self.interned.lock().expect("names are not poisoned");
+        names
+            .into_iter()
+            .map(|name| {
+                if let Some(known) = interned.get(name.as_str()) {
+                    return Arc::clone(known);
+                }
+                let name = FileName::from(name);
+                interned.insert(Arc::clone(&name));
+                name
+            })
+            .collect()
     }
 
     pub(super) fn places(&self) -> &Places {
@@ -188,7 +259,7 @@ impl FileStates {
         if old.exact == new.exact && old.outline == new.outline {
             return;
         }
-        match (old.outline == new.outline, old.lines, &new.lines) {
+        match (old.lineless == new.lineless, old.lines, &new.lines) {
             (true, Some(old), Some(lines)) => {
                 changed.moved.insert(name.clone(), (old, Arc::clone(lines)));
                 self.lock().insert(name, new);
@@ -205,18 +276,28 @@ impl FileStates {
         for path in before.symmetric_difference(&now) {
             self.appear(path, now.contains(path), &mut stale);
         }
+        let mut changed = Changed {
+            stale,
+            ..Changed::default()
+        };
+        changed.extend(self.look_at(|name| name.starts_with(OBJ)));
+        self.forget(&changed.stale);
+        changed
+    }
+
+    /// Looks at files again that are not of the source tree; hands back those whose state is another one now.
+    fn look_at(&self, wanted: impl Fn(&str) -> bool) -> Changed {
         let asked: Vec<(String, Key)> = self
             .lock()
             .iter()
-            .filter(|(name, _)| name.starts_with(OBJ))
+            .filter(|(name, _)| wanted(name))
             .map(|(name, state)| (name.clone(), state.exact))
             .collect();
-        self.forget(&stale);
-        for (name, before) in asked {
-            if self.state(&name).exact != before {
-                stale.insert(name);
-            }
-        }
+        let stale: HashSet<String> = asked
+            .into_iter()
+            .filter(|(name, before)| self.state(name).exact != *before)
+            .map(|(name, _)| name)
+            .collect();
         self.forget(&stale);
         Changed {
             stale,
@@ -246,18 +327,15 @@ impl FileStates {
         self.known.lock().expect("states are not poisoned")
     }
 
-    /// Digest of what in the named files can reach a declaration of a C unit; it depends on the order of the names.
-    pub(super) fn of(&self, names: &[String]) -> Key {
-        self.digest(names, |state| state.outline)
-    }
-
-    /// Digest of every byte of the named files; it depends on the order of the names.
-    pub(super) fn of_bytes(&self, names: &[String]) -> Key {
-        self.digest(names, |state| state.exact)
-    }
-
-    fn digest(&self, names: &[String], part: impl Fn(&State) -> Key) -> Key {
+    /// Digest of what a result of that grain depends on in the named files; it depends on the order of the names.
+    pub(super) fn of(&self, names: &[FileName], grain: Grain) -> Key {
+        let part = |state: &State| match grain {
+            Grain::Tokens => state.lineless,
+            Grain::Lines => state.outline,
+            Grain::Bytes => state.exact,
+        };
         let mut key = Key::builder();
+        key.part(&[grain as u8]);
         for name in names {
             key.part(name.as_bytes());
             key.part(self.with_file(name, &part).bytes());
@@ -325,11 +403,13 @@ impl FileStates {
         };
         let exact = Key::of([content.as_slice(), others.as_slice()]);
         let lines = self.outline(name).map(Arc::new);
+        let outlined = |digest: fn(&Outline) -> &[u8; 32]| match &lines {
+            Some(lines) => Key::of([b"outline", digest(lines).as_slice(), others.as_slice()]),
+            None => exact,
+        };
         State {
-            outline: match &lines {
-                Some(lines) => Key::of([b"outline", lines.digest.as_slice(), others.as_slice()]),
-                None => exact,
-            },
+            lineless: outlined(|lines| &lines.lineless),
+            outline: outlined(|lines| &lines.digest),
             exact,
             lines,
         }
@@ -402,10 +482,8 @@ mod tests {
         fs::create_dir_all(obj.join("include/generated")).unwrap();
         fs::write(obj.join("include/generated/gen.h"), "1").unwrap();
         let places = Places::new(&src, &obj);
-        let files = vec![
-            "include/a.h".to_owned(),
-            "$OBJ/include/generated/gen.h".to_owned(),
-        ];
+        let files: Vec<FileName> =
+            vec!["include/a.h".into(), "$OBJ/include/generated/gen.h".into()];
         let state = |blobs: &[(&str, u8)]| {
             let changes: Vec<PathChange> = blobs
                 .iter()
@@ -418,7 +496,7 @@ mod tests {
             let mut states = FileStates::new(places.clone());
             states.check_out(&changes, &Arc::default());
             states.look_at_generated();
-            states.of(&files)
+            states.of(&files, Grain::Tokens)
         };
         let first = state(&[("include/a.h", 1)]);
         assert_eq!(first, state(&[("include/a.h", 1), ("include/b.h", 9)]));
@@ -450,14 +528,14 @@ mod tests {
         let set = |names: &[&str]| -> HashSet<String> {
             names.iter().map(|&name| name.to_owned()).collect()
         };
-        let files = ["a/x.h", "b/x.h", "c.h", "$OBJ/gen.h"].map(str::to_owned);
+        let files = ["a/x.h", "b/x.h", "c.h", "$OBJ/gen.h"].map(FileName::from);
         let mut states = FileStates::new(places.clone());
         check_out(
             &mut states,
             &[change("a/x.h", Some(1)), change("c.h", Some(2))],
         );
         states.look_at_generated();
-        let first = states.of(&files);
+        let first = states.of(&files, Grain::Tokens);
         assert_eq!(check_out(&mut states, &[change("c.h", Some(2))]), set(&[]));
         assert_eq!(
             check_out(&mut states, &[change("c.h", Some(3))]),
@@ -467,11 +545,11 @@ mod tests {
             check_out(&mut states, &[change("b/x.h", Some(4))]),
             set(&["a/x.h", "b/x.h"])
         );
-        let later = states.of(&files);
+        let later = states.of(&files, Grain::Tokens);
         assert_ne!(first, later);
         fs::write(obj.join("gen.h"), "2").unwrap();
         assert_eq!(states.look_at_generated().stale, set(&["$OBJ/gen.h"]));
-        assert_ne!(later, states.of(&files));
+        assert_ne!(later, states.of(&files, Grain::Tokens));
         fs::write(obj.join("c.h"), "").unwrap();
         assert_eq!(states.look_at_generated().stale, set(&["$OBJ/c.h", "c.h"]));
         let mut fresh = FileStates::new(places);
@@ -484,6 +562,9 @@ mod tests {
             ],
         );
         fresh.look_at_generated();
-        assert_eq!(fresh.of(&files), states.of(&files));
+        assert_eq!(
+            fresh.of(&files, Grain::Tokens),
+            states.of(&files, Grain::Tokens)
+        );
     }
 }

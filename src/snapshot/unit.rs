@@ -41,7 +41,7 @@ pub(super) struct UnitMessage {
 
 /// A definition in the form in which results are stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct StoredDefinition {
+pub(super) struct StoredDefinition {
     name: String,
     is_extern: bool,
     text: String,
@@ -55,15 +55,39 @@ fn is_ordinary(message: &str) -> bool {
     message.starts_with("expand undefined ") || message.starts_with("redefinition of ")
 }
 
-/// What one unit contributes: exports, the definitions behind them, messages of the parser.
+/// What one unit contributes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct UnitResult {
+    pub(super) facts: UnitFacts,
+    /// The definitions behind the exports: nearly all of the result's size, and needed only to bring a type graph up to
+    /// date.
+    pub(super) definitions: Vec<StoredDefinition>,
+}
+
+/// Exports and messages of the parser.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct UnitFacts {
     pub(super) exports: Vec<UnitExport>,
-    definitions: Vec<StoredDefinition>,
     pub(super) messages: Vec<UnitMessage>,
-    /// Whether lines are stored as they are, and the result holds only for the very bytes of its files; otherwise as
-    /// places in the outlines of headers.
-    pub(super) is_exact: bool,
+    /// What of the headers the result holds for.
+    pub(super) grain: Grain,
+}
+
+/// What of the headers that a unit reads its result depends on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) enum Grain {
+    /// Their tokens without comments and bodies. Lines are stored as places in the outlines of headers, as with `Lines`.
+    Tokens,
+    /// These and, where a macro may ask for it, the number of each line.
+    Lines,
+    /// Every byte. Lines are stored as they are.
+    #[default]
+    Bytes,
+}
+
+impl Grain {
+    /// Every grain, the one that holds longest first.
+    pub(super) const ALL: [Grain; 3] = [Grain::Tokens, Grain::Lines, Grain::Bytes];
 }
 
 impl UnitResult {
@@ -113,21 +137,28 @@ impl UnitResult {
             })
             .collect();
         UnitResult {
-            exports,
+            facts: UnitFacts {
+                exports,
+                messages,
+                grain: Grain::Bytes,
+            },
             definitions,
-            messages,
-            is_exact: true,
         }
     }
 
-    /// Stores lines as places, if all have one.
-    pub(super) fn place_lines(&mut self, place: impl Fn(&str, u32) -> Option<u32>) {
+    /// Stores lines as places, if all have one; `uses_lines` says whether a line's number may have mattered.
+    pub(super) fn place_lines(
+        &mut self,
+        uses_lines: bool,
+        place: impl Fn(&str, u32) -> Option<u32>,
+    ) {
         let mut placed = self.clone();
         let definitions = placed
             .definitions
             .iter_mut()
             .filter_map(|definition| Some((definition.file.as_deref()?, &mut definition.line)));
         let messages = placed
+            .facts
             .messages
             .iter_mut()
             .map(|message| (message.file.as_str(), &mut message.line));
@@ -137,22 +168,12 @@ impl UnitResult {
                 None => return,
             }
         }
-        placed.is_exact = false;
-        *self = placed;
-    }
-
-    /// The line that is stored for a file.
-    pub(super) fn line(
-        &self,
-        file: &str,
-        stored: u32,
-        line: impl Fn(&str, u32) -> Option<u32>,
-    ) -> Option<u32> {
-        if self.is_exact {
-            Some(stored)
+        placed.facts.grain = if uses_lines {
+            Grain::Lines
         } else {
-            line(file, stored)
-        }
+            Grain::Tokens
+        };
+        *self = placed;
     }
 
     /// Rewrites every file name, so that none holds a path of this machine.
@@ -160,14 +181,34 @@ impl UnitResult {
         for definition in &mut self.definitions {
             definition.file = definition.file.as_deref().map(&map);
         }
-        for message in &mut self.messages {
+        for message in &mut self.facts.messages {
             message.file = map(&message.file);
         }
     }
+}
 
-    /// The definitions, for a type graph; `line` tells the line of a place.
-    pub(super) fn definitions(&self, line: impl Fn(&str, u32) -> Option<u32>) -> Vec<Definition> {
-        self.definitions
+impl UnitFacts {
+    /// The line that is stored for a file.
+    pub(super) fn line(
+        &self,
+        file: &str,
+        stored: u32,
+        line: impl Fn(&str, u32) -> Option<u32>,
+    ) -> Option<u32> {
+        if self.grain == Grain::Bytes {
+            Some(stored)
+        } else {
+            line(file, stored)
+        }
+    }
+
+    /// The unit's definitions for a type graph; `line` tells the line of a place.
+    pub(super) fn definitions(
+        &self,
+        stored: &[StoredDefinition],
+        line: impl Fn(&str, u32) -> Option<u32>,
+    ) -> Vec<Definition> {
+        stored
             .iter()
             .map(|stored| Definition {
                 name: reference(&stored.name).unwrap_or_else(|| TypeName {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::UnitFailure;
 use super::cache::{Key, UnitCache};
-use super::state::{FileStates, Places};
-use super::unit::UnitResult;
+use super::state::{FileName, FileStates, Places};
+use super::unit::{Grain, StoredDefinition, UnitFacts, UnitResult};
 use crate::cpp::{Call, CppError, ExportSite, Input, Preprocessor, Read};
 use crate::genksyms::{Memory, UnitSymbols, analyse_with};
 use crate::kbuild::{KbuildError, Language, ObjectTree, Unit};
@@ -19,17 +19,17 @@ pub(super) struct Known {
     /// Names the state of the files it reads.
     pub(super) state: Key,
     /// The files it reads, by portable name.
-    pub(super) files: Arc<[String]>,
-    /// What it contributes.
-    pub(super) result: Arc<UnitResult>,
+    pub(super) files: Arc<[FileName]>,
+    /// What it contributes, but for definitions, which are in the cache and in the type graph.
+    pub(super) facts: Arc<UnitFacts>,
 }
 
 /// How looking at a unit ended.
 pub(super) enum Outcome {
     /// Its result was known.
-    Cached(Known),
+    Cached(Known, Vec<StoredDefinition>),
     /// Its result was computed.
-    Computed(Known),
+    Computed(Known, Vec<StoredDefinition>),
     /// A file that it reads is made by a rule of its object and does not exist yet, or not at all.
     NeedsObject(UnitFailure),
     /// It cannot be computed.
@@ -52,20 +52,25 @@ impl UnitRun<'_> {
     /// Looks at one unit; `before` is what was known of it at the commit before.
     pub(super) fn look(&self, unit: &Unit, before: Option<&Known>) -> Outcome {
         let call = self.call_key(unit);
-        if let Some(known) = self.recall(call, before) {
-            return Outcome::Cached(known);
+        if let Some((known, definitions)) = self.recall(call, before) {
+            return Outcome::Cached(known, definitions);
         }
         if unit.generated && !Path::new(&unit.call.cwd).join(&unit.call.source).exists() {
             return Outcome::NeedsObject(failure(unit, "its generated source does not exist"));
         }
         match self.compute(unit) {
-            Ok((files, mut result)) => {
+            Ok(Computed {
+                files,
+                mut result,
+                uses_lines,
+            }) => {
                 result.map_files(|file| self.places.name(Path::new(file)));
                 // What assembly does with a header's text is not known.
                 if unit.language == Language::C {
-                    result.place_lines(|file, line| self.states.place(file, line));
+                    result.place_lines(uses_lines, |file, line| self.states.place(file, line));
                 }
-                Outcome::Computed(self.keep(call, files, result))
+                let (known, definitions) = self.keep(call, files, result);
+                Outcome::Computed(known, definitions)
             }
             Err(Failure {
                 missing: true,
@@ -93,61 +98,69 @@ impl UnitRun<'_> {
         key.finish()
     }
 
-    fn recall(&self, call: Key, before: Option<&Known>) -> Option<Known> {
-        if let Some(before) = before.filter(|before| before.call == call)
-            && self.state(&before.files, before.result.is_exact) == before.state
-        {
-            return Some(before.clone());
-        }
+    fn recall(&self, call: Key, before: Option<&Known>) -> Option<(Known, Vec<StoredDefinition>)> {
         let cache = self.cache?;
+        if let Some(before) = before.filter(|before| before.call == call)
+            && self.states.of(&before.files, before.facts.grain) == before.state
+            && let Some(result) = cache.get(call, before.state)
+        {
+            return Some((before.clone(), result.definitions));
+        }
         cache.file_lists(call).into_iter().find_map(|files| {
-            let (state, result) = [false, true].into_iter().find_map(|is_exact| {
-                let state = self.state(&files, is_exact);
+            let files = self.states.intern(files);
+            let (state, result) = Grain::ALL.into_iter().find_map(|grain| {
+                let state = self.states.of(&files, grain);
                 let result = cache.get(call, state)?;
-                (result.is_exact == is_exact).then_some((state, Arc::new(result)))
+                (result.facts.grain == grain).then_some((state, result))
             })?;
-            Some(Known {
+            let known = Known {
                 call,
                 state,
                 files: files.into(),
-                result,
-            })
+                facts: Arc::new(result.facts),
+            };
+            Some((known, result.definitions))
         })
     }
 
-    fn state(&self, files: &[String], is_exact: bool) -> Key {
-        if is_exact {
-            self.states.of_bytes(files)
-        } else {
-            self.states.of(files)
-        }
-    }
-
-    fn keep(&self, call: Key, files: Vec<String>, result: UnitResult) -> Known {
-        let state = self.state(&files, result.is_exact);
+    fn keep(
+        &self,
+        call: Key,
+        files: Vec<String>,
+        result: UnitResult,
+    ) -> (Known, Vec<StoredDefinition>) {
+        let files = self.states.intern(files);
+        let state = self.states.of(&files, result.facts.grain);
         if let Some(cache) = self.cache {
             // A cache that cannot be written costs time later and nothing else.
             let _ = cache.put(call, state, &files, &result);
         }
-        Known {
+        let known = Known {
             call,
             state,
             files: files.into(),
-            result: Arc::new(result),
-        }
+            facts: Arc::new(result.facts),
+        };
+        (known, result.definitions)
     }
 
-    fn compute(&self, unit: &Unit) -> Result<(Vec<String>, UnitResult), Failure> {
+    fn compute(&self, unit: &Unit) -> Result<Computed, Failure> {
+        let mut uses_lines = true;
         let (symbols, sites, files) = match unit.language {
             Language::C => {
                 let (symbols, read) = self.analyse(&unit.call, Input::Source)?;
                 let files = self.names(&read.dependencies);
+                uses_lines = read.uses_lines;
                 (symbols, read.exports, files)
             }
             Language::Asm => self.assembly(unit)?,
         };
         if sites.is_empty() {
-            return Ok((files, UnitResult::default()));
+            return Ok(Computed {
+                files,
+                result: UnitResult::default(),
+                uses_lines,
+            });
         }
         if let Some(fault) = symbols.faults.first() {
             return Err(Failure {
@@ -155,7 +168,11 @@ impl UnitRun<'_> {
                 message: format!("{}: {}", fault.location, fault.message),
             });
         }
-        Ok((files, UnitResult::new(&symbols, &sites)))
+        Ok(Computed {
+            files,
+            result: UnitResult::new(&symbols, &sites),
+            uses_lines,
+        })
     }
 
     /// What genksyms makes of a call's source, or of a text in its place.
@@ -201,6 +218,12 @@ fn call_words(call: &Call) -> Vec<&String> {
         .chain(&call.args)
         .chain([&call.source])
         .collect()
+}
+
+struct Computed {
+    files: Vec<String>,
+    result: UnitResult,
+    uses_lines: bool,
 }
 
 struct Failure {

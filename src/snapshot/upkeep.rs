@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::area::KeptArea;
 use super::cache::{FORMER, UnitCache, read_entry};
 
 /// Age from which a file that was never renamed to an entry is what a killed run left.
@@ -23,14 +24,26 @@ pub struct CacheSize {
     pub units: usize,
     /// Results and lists of files.
     pub entries: usize,
+    /// Work areas that wait for the next run.
+    pub areas: usize,
     /// Bytes on disk, in whole blocks.
     pub bytes: u64,
+}
+
+impl CacheSize {
+    fn with(self, areas: &[KeptArea]) -> CacheSize {
+        CacheSize {
+            areas: areas.len(),
+            bytes: self.bytes + areas.iter().map(|area| area.bytes).sum::<u64>(),
+            ..self
+        }
+    }
 }
 
 /// What shortening a cache did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pruned {
-    /// Files that were removed.
+    /// Files and work areas that were removed.
     pub removed: usize,
     /// Bytes on disk that this freed.
     pub freed: u64,
@@ -52,7 +65,7 @@ impl UnitCache {
     /// # Errors
     /// If a folder cannot be read.
     pub fn size(&self) -> io::Result<CacheSize> {
-        Ok(total(&self.entries()?))
+        Ok(total(&self.entries()?).with(&KeptArea::all(self.root())?))
     }
 
     /// Reads every entry and checks its digest; hands back how many there are, and the paths of damaged ones in bytewise
@@ -76,8 +89,9 @@ impl UnitCache {
         Ok((entries.len(), damaged))
     }
 
-    /// Removes what no version reads any more and what killed runs left, then the entries that were not used for the
-    /// longest time until at most `limit` bytes are left.
+    /// Removes what no version reads any more and what killed runs left, then until at most `limit` bytes are left the work
+    /// areas and after them the entries that were not used for the longest time. An area that a run uses stays, and costs
+    /// no entry its place.
     ///
     /// # Errors
     /// If a folder cannot be read, or a file not be removed.
@@ -96,6 +110,7 @@ impl UnitCache {
         // Equal times are told apart by path, so that two runs remove the same.
         entries.sort_by(|a, b| (a.used, &a.path).cmp(&(b.used, &b.path)));
         let mut bytes = total(&entries).bytes;
+        let areas = self.prune_areas(limit.saturating_sub(bytes), &mut pruned)?;
         let mut kept = Vec::with_capacity(entries.len());
         for entry in entries {
             if bytes > limit || entry.is_abandoned {
@@ -111,8 +126,25 @@ impl UnitCache {
                 kept.push(entry);
             }
         }
-        pruned.left = total(&kept);
+        pruned.left = total(&kept).with(&areas);
         Ok(pruned)
+    }
+
+    /// Removes areas until the others take at most `limit` bytes; hands back those.
+    fn prune_areas(&self, limit: u64, pruned: &mut Pruned) -> io::Result<Vec<KeptArea>> {
+        let areas = KeptArea::all(self.root())?;
+        let mut bytes: u64 = areas.iter().map(|area| area.bytes).sum();
+        let mut kept = Vec::new();
+        for area in areas {
+            if bytes > limit && area.remove()? {
+                bytes -= area.bytes;
+                pruned.removed += 1;
+                pruned.freed += area.bytes;
+            } else {
+                kept.push(area);
+            }
+        }
+        Ok(kept)
     }
 
     fn entries(&self) -> io::Result<Vec<Entry>> {
@@ -170,6 +202,7 @@ fn total(entries: &[Entry]) -> CacheSize {
     CacheSize {
         units: units.len(),
         entries: entries.len(),
+        areas: 0,
         bytes: entries.iter().map(|entry| entry.bytes).sum(),
     }
 }
@@ -192,7 +225,7 @@ mod tests {
         for unit in 0..units {
             let key = Key::of([[unit].as_slice()]);
             cache
-                .put(key, key, &["a.c".to_owned()], &UnitResult::default())
+                .put(key, key, &["a.c".into()], &UnitResult::default())
                 .unwrap();
         }
         cache

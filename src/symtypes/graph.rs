@@ -9,8 +9,11 @@
 //! Two graphs are compared through [`TypeGraph::translate`], which maps names and texts of one to equal ones of the
 //! other, once per distinct text.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use serde::{Deserialize, Serialize};
 
 use super::sections::Sections;
 use super::table::{Table, index};
@@ -34,7 +37,14 @@ pub struct TextId(pub(super) u32);
 
 /// Number of a place in its [`TypeGraph`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LocationId(u32);
+pub struct LocationId(pub(super) u32);
+
+/// A place by the number of its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(super) struct Place {
+    pub(super) file: u32,
+    pub(super) line: u32,
+}
 
 /// One definition as a unit sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,20 +83,21 @@ pub(super) enum Stored {
 /// The definitions of all units of a kernel, interned.
 #[derive(Clone, Debug, Default)]
 pub struct TypeGraph {
-    names: Table,
+    pub(super) names: Table,
     kinds: Vec<TypeKind>,
-    texts: Table,
+    pub(super) texts: Table,
     /// For each text, where its names begin in `references`; one more than there are texts.
-    starts: Vec<u32>,
-    references: Vec<NameId>,
+    pub(super) starts: Vec<u32>,
+    pub(super) references: Vec<NameId>,
     /// For each text, where its mentions begin in `mentions`; one more than there are texts.
-    mention_starts: Vec<u32>,
-    mentions: Vec<Mention>,
+    pub(super) mention_starts: Vec<u32>,
+    pub(super) mentions: Vec<Mention>,
     /// The last text that referred to a name, as its number and one; tells repeated references.
     met: Vec<u32>,
-    places: Vec<Location>,
-    place_ids: BTreeMap<Location, LocationId>,
-    units: BTreeMap<Arc<str>, UnitTypes>,
+    pub(super) files: Table,
+    pub(super) places: Vec<Place>,
+    pub(super) place_ids: HashMap<Place, LocationId, RandomState>,
+    pub(super) units: BTreeMap<Arc<str>, UnitTypes>,
     /// The units that export a symbol, by path; empty for types.
     exporters: Vec<Vec<Arc<str>>>,
     pub(super) sections: Sections,
@@ -186,30 +197,50 @@ impl TypeGraph {
     }
 
     fn intern_location(&mut self, location: &Location) -> LocationId {
-        if let Some(&known) = self.place_ids.get(location) {
-            return known;
-        }
-        let id = LocationId(index(self.places.len()));
-        self.places.push(location.clone());
-        self.place_ids.insert(location.clone(), id);
-        id
+        let (file, _) = self.files.intern(&location.file);
+        let place = Place {
+            file,
+            line: location.line,
+        };
+        *self.place_ids.entry(place).or_insert_with(|| {
+            self.places.push(place);
+            LocationId(index(self.places.len() - 1))
+        })
     }
 
     /// Tells the places of definitions anew: `line` gives the new line of a definition in one of `files`, or nothing if it
     /// stays.
     pub fn move_lines(&mut self, files: &BTreeSet<&str>, line: impl Fn(&Location) -> Option<u32>) {
-        for place in &mut self.places {
-            if files.contains(place.file.as_str())
-                && let Some(line) = line(place)
+        let moving: HashSet<u32> = files
+            .iter()
+            .filter_map(|file| self.files.find(file))
+            .collect();
+        for at in 0..self.places.len() {
+            let place = self.places[at];
+            if moving.contains(&place.file)
+                && let Some(line) = line(&self.located(place))
             {
-                place.line = line;
+                self.places[at].line = line;
             }
         }
-        self.place_ids = (0_u32..)
-            .map(LocationId)
-            .zip(&self.places)
-            .map(|(id, place)| (place.clone(), id))
+        self.number_places();
+    }
+
+    /// Finds the number of each place; of equal places the last one's.
+    pub(super) fn number_places(&mut self) {
+        self.place_ids = self
+            .places
+            .iter()
+            .copied()
+            .zip((0_u32..).map(LocationId))
             .collect();
+    }
+
+    fn located(&self, place: Place) -> Location {
+        Location {
+            file: self.files.get(place.file).to_owned(),
+            line: place.line,
+        }
     }
 
     /// The units by path.
@@ -366,9 +397,9 @@ impl TypeGraph {
 
     /// The place behind a number.
     #[must_use]
-    pub fn location(&self, id: LocationId) -> &Location {
+    pub fn location(&self, id: LocationId) -> Location {
         // INVARIANT: ids are made by `intern_location` of the same graph only and places are never removed.
-        &self.places[id.0 as usize]
+        self.located(self.places[id.0 as usize])
     }
 
     /// The names that a text refers to, each once, in the order of the text.

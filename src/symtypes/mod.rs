@@ -20,6 +20,7 @@ mod line;
 mod object;
 mod read;
 mod sections;
+mod stored;
 mod table;
 mod token;
 mod write;
@@ -30,6 +31,7 @@ pub use crc::CrcError;
 pub use error::SymtypesError;
 pub use graph::{LocationId, NameId, Record, TextId, Translation, TypeGraph, UnitTypes};
 pub use layout::c_layout;
+pub use stored::StoredGraph;
 pub(crate) use token::mentions;
 pub use token::{Tokens, reference, tokens};
 

@@ -69,6 +69,36 @@ impl Table {
         &self.arena[span.start as usize..span.start as usize + span.len as usize]
     }
 
+    /// The strings one after the other, and their lengths in bytes: what [`Table::restore`] takes.
+    pub(super) fn contents(&self) -> (&str, Vec<u32>) {
+        (
+            &self.arena,
+            self.spans.iter().map(|span| span.len).collect(),
+        )
+    }
+
+    /// The set of these strings, in this order; `None` if the lengths do not fit, or a string stands twice.
+    pub(super) fn restore(arena: &str, lengths: &[u32]) -> Option<Table> {
+        let mut table = Table::default();
+        table.arena.reserve(arena.len());
+        table.spans.reserve(lengths.len());
+        table.slots = vec![EMPTY; (lengths.len() * 2 + 1).next_power_of_two()];
+        let mut rest = arena;
+        for &len in lengths {
+            let (text, after) = rest.split_at_checked(len as usize)?;
+            if !table.intern(text).1 {
+                return None;
+            }
+            rest = after;
+        }
+        rest.is_empty().then_some(table)
+    }
+
+    /// The strings in the order of their numbers.
+    pub(super) fn strings(&self) -> impl Iterator<Item = &str> {
+        (0..index(self.len())).map(|number| self.get(number))
+    }
+
     /// How many strings there are.
     pub(super) fn len(&self) -> usize {
         self.spans.len()

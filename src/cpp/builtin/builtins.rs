@@ -19,7 +19,12 @@ impl Run<'_> {
                     "__LINE__ on a further line of a call that another macro starts".to_owned(),
                 ));
             }
-            Sym::LINE => (Kind::Number, name.line.to_string().into_bytes()),
+            Sym::LINE => {
+                if !self.printer.is_skipping || self.in_directive {
+                    self.line_uses = self.line_uses.saturating_add(1);
+                }
+                (Kind::Number, name.line.to_string().into_bytes())
+            }
             Sym::COUNTER => {
                 // Where the text is dropped, only how often it was used matters.
                 if !self.printer.is_skipping || self.in_directive {

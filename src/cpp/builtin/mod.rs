@@ -335,6 +335,7 @@ impl Session<'_> {
             None => Ok(Read {
                 dependencies: dependencies(&state, &tokens),
                 exports: std::mem::take(&mut tokens.run.printer.sites),
+                uses_lines: tokens.run.line_uses > 0,
             }),
         };
         let table = tokens.run.into_table();

@@ -164,6 +164,8 @@ pub(super) struct Run<'s> {
     /// Arguments that are expanded stand on other lines than the call, which another macro starts.
     pub(super) has_odd_lines: bool,
     pub(super) counter: u32,
+    /// How often `__LINE__` was expanded, in text that genksyms reads or in a directive.
+    pub(super) line_uses: u32,
     pub(super) steps: u64,
     pub(super) printer: Printer,
     pub(super) recording: Option<Box<Recording>>,
@@ -196,6 +198,7 @@ impl<'s> Run<'s> {
             in_macro: false,
             has_odd_lines: false,
             counter: 0,
+            line_uses: 0,
             steps: 0,
             printer,
             recording: None,

@@ -38,6 +38,8 @@ pub(super) struct Segment {
     end: usize,
     /// How often `__COUNTER__` was used.
     counter: u32,
+    /// How often `__LINE__` was.
+    line_uses: u32,
     sites: Box<[ExportSite]>,
     /// What the arguments of the call say about it.
     shape: u32,
@@ -50,6 +52,7 @@ pub(super) struct Recording {
     file: Arc<Lexed>,
     start: usize,
     counter: u32,
+    line_uses: u32,
     sites: usize,
     base: u32,
     reads: Vec<(Sym, DefId)>,
@@ -148,6 +151,7 @@ impl Run<'_> {
             self.table.set(name, def);
         }
         self.counter = self.counter.wrapping_add(segment.counter);
+        self.line_uses = self.line_uses.saturating_add(segment.line_uses);
         self.pos = segment.end;
         self.printer.sites.extend_from_slice(&segment.sites);
         self.printer.new_line();
@@ -164,6 +168,7 @@ impl Run<'_> {
             file: self.file.clone(),
             start: self.pos,
             counter: self.counter,
+            line_uses: self.line_uses,
             sites: self.printer.sites.len(),
             base,
             reads: Vec::new(),
@@ -194,6 +199,7 @@ impl Run<'_> {
             raws: recording.raws.into(),
             end: self.pos,
             counter: self.counter.wrapping_sub(recording.counter),
+            line_uses: self.line_uses.saturating_sub(recording.line_uses),
             sites: self
                 .printer
                 .sites

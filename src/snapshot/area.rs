@@ -1,0 +1,341 @@
+//! The folder that commits are computed in, and what one run leaves there for the next.
+//!
+//! Configuring, preparing and planning a tree takes most of a minute, and nearly every run does it for a tree that differs
+//! in a file or two from the one before. So the work area of a run stays in the cache folder, with a file that says what
+//! it stands for:
+//!
+//! ```text
+//! areas-1/3fa0…/lock     held by the run that uses the area; its time tells the last use
+//! areas-1/3fa0…/src      one commit's files
+//! areas-1/3fa0…/obj      the object tree that is made of them
+//! areas-1/3fa0…/state    what is known of both
+//! areas-1/3fa0…/bytes    what the folders take on the disk
+//! ```
+//!
+//! The name is a digest of all that was asked for (configuration, architecture, compiler), of the programs that a build
+//! would run, and of this program's version. What an area stands for is believed only if
+//!
+//! - `state` is there and carries its own digest. A run removes it before it touches anything, and writes it anew, whole,
+//!   when it ends well: what a killed run left has none.
+//! - every file and folder below `src` and `obj` has the size, times and number that it had at the end of the last run, so
+//!   that whatever else wrote there is seen.
+//!
+//! Otherwise the folders are emptied and the run starts from nothing. A run that finds the area in use works in a private
+//! folder, as every run does that keeps nothing.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use rayon::prelude::*;
+use rustix::fs::{FlockOperation, flock};
+
+use super::cache::Key;
+use super::kept::{self, Kept, Parts};
+use super::{Settings, SnapshotError};
+use crate::history::WorkArea;
+use crate::kbuild::ConfigBase;
+
+/// Folder of the areas in a cache; another layout gets another name.
+pub(super) const AREAS: &str = "areas-1";
+
+/// Part of every key: raised when the meaning of what is kept changes.
+const FORMAT: &[u8] = b"kabigate-area/1";
+
+/// Folder in an object tree for the children's own files and for what is written there at every start.
+const OWN: &str = ".kabigate";
+
+/// Bytes of a state file.
+const STATE_LIMIT: u64 = 1 << 30;
+
+/// A work area, private or kept.
+pub(super) struct Area {
+    pub(super) work: WorkArea,
+    claim: Option<Claim>,
+}
+
+/// The right to use a kept area.
+struct Claim {
+    folder: PathBuf,
+    /// Locked as long as it is open.
+    _lock: File,
+}
+
+impl Area {
+    /// The area that the settings ask for, and what is known of it.
+    pub(super) fn open(settings: &Settings) -> Result<(Area, Option<Kept>), SnapshotError> {
+        if settings.keeps_area
+            && let Some(cache) = settings
+                .cache
+                .as_ref()
+                .filter(|cache| !cache.is_read_only())
+        {
+            let folder = cache.root().join(AREAS).join(key(settings).hex());
+            if let Some(opened) = Claim::take(folder).and_then(|claim| claim.open(settings)) {
+                return Ok(opened);
+            }
+        }
+        let work = WorkArea::create(&settings.work)?;
+        Ok((Area { work, claim: None }, None))
+    }
+
+    /// Leaves for the next run what is kept, or empties the area.
+    pub(super) fn close(&self, kept: Option<&Kept>) {
+        let Some(claim) = &self.claim else { return };
+        let state = kept.and_then(|kept| {
+            let (listing, bytes) = claim.listing().ok()?;
+            let parts = kept::store(kept, self.work.held()?, listing)?;
+            Some((parts, bytes))
+        });
+        let is_left = state.is_some_and(|(parts, bytes)| claim.write(&parts, bytes).is_ok());
+        if !is_left {
+            // What cannot be removed now is removed by the next run.
+            let _ = claim.empty();
+        }
+    }
+}
+
+impl Claim {
+    /// Takes an area that no other run uses; nothing if one does, or the folder cannot be written.
+    fn take(folder: PathBuf) -> Option<Claim> {
+        fs::create_dir_all(&folder).ok()?;
+        let lock = lock(&folder)?;
+        let _ = lock.set_modified(SystemTime::now());
+        Some(Claim {
+            folder,
+            _lock: lock,
+        })
+    }
+
+    fn open(self, settings: &Settings) -> Option<(Area, Option<Kept>)> {
+        if let Some((kept, held)) = self.restore(settings) {
+            let work = WorkArea::open(&self.folder, Some(held)).ok()?;
+            return Some((self.area(work), Some(kept)));
+        }
+        self.empty().ok()?;
+        let work = WorkArea::open(&self.folder, None).ok()?;
+        Some((self.area(work), None))
+    }
+
+    fn area(self, work: WorkArea) -> Area {
+        Area {
+            work,
+            claim: Some(self),
+        }
+    }
+
+    fn restore(&self, settings: &Settings) -> Option<(Kept, crate::history::Held)> {
+        let parts = self.read()?;
+        fs::remove_file(self.folder.join("state")).ok()?;
+        let folder = fs::canonicalize(&self.folder).ok()?;
+        let (src, obj) = (folder.join("src"), folder.join("obj"));
+        let listing = || Some(self.listing().ok()?.0);
+        kept::restore(&parts, listing, (&src, &obj), settings)
+    }
+
+    /// The parts of the state file: a digest of all that follows, then each part behind its length.
+    fn read(&self) -> Option<Parts> {
+        let path = self.folder.join("state");
+        if fs::metadata(&path).ok()?.len() > STATE_LIMIT {
+            return None;
+        }
+        let bytes = fs::read(path).ok()?;
+        let (digest, rest) = bytes.split_at_checked(32)?;
+        if blake3::hash(rest).as_bytes() != digest {
+            return None;
+        }
+        let mut rest = rest;
+        let mut parts = Parts::default();
+        for part in &mut parts {
+            let (len, after) = rest.split_first_chunk::<8>()?;
+            let len = usize::try_from(u64::from_le_bytes(*len)).ok()?;
+            let (this, after) = after.split_at_checked(len)?;
+            *part = this.to_vec();
+            rest = after;
+        }
+        rest.is_empty().then_some(parts)
+    }
+
+    fn write(&self, parts: &Parts, bytes: u64) -> io::Result<()> {
+        let mut content = vec![0; 32];
+        for part in parts {
+            content.extend((part.len() as u64).to_le_bytes());
+            content.extend(part);
+        }
+        let digest = blake3::hash(content.get(32..).unwrap_or_default());
+        content.splice(..32, *digest.as_bytes());
+        self.write_whole("bytes", bytes.to_string().as_bytes())?;
+        self.write_whole("state", &content)
+    }
+
+    fn write_whole(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        let mut file = tempfile::Builder::new()
+            .prefix(".new-")
+            .tempfile_in(&self.folder)?;
+        file.write_all(content)?;
+        file.persist(self.folder.join(name))
+            .map_err(|error| error.error)?;
+        Ok(())
+    }
+
+    /// A digest of what the folders hold, but for the contents of files, and the bytes that it takes.
+    fn listing(&self) -> io::Result<(Key, u64)> {
+        let (src, obj) = rayon::join(
+            || list(&self.folder.join("src"), false),
+            || list(&self.folder.join("obj"), true),
+        );
+        let ((src, src_bytes), (obj, obj_bytes)) = (src?, obj?);
+        let key = Key::of([src.bytes().as_slice(), obj.bytes().as_slice()]);
+        Ok((key, src_bytes + obj_bytes))
+    }
+
+    /// Removes everything but the lock.
+    fn empty(&self) -> io::Result<()> {
+        empty(&self.folder)
+    }
+}
+
+/// Locks an area; nothing if another run has it.
+fn lock(folder: &Path) -> Option<File> {
+    let path = folder.join("lock");
+    let lock = File::options().create(true).append(true).open(path).ok()?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
+    Some(lock)
+}
+
+fn empty(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else if entry.file_name() != "lock" {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Digest and bytes of a folder; `is_top` leaves out the folder that every start writes to.
+fn list(folder: &Path, is_top: bool) -> io::Result<(Key, u64)> {
+    let mut entries: Vec<fs::DirEntry> = fs::read_dir(folder)?.collect::<io::Result<_>>()?;
+    entries.retain(|entry| !(is_top && entry.file_name() == OWN));
+    entries.sort_by_cached_key(fs::DirEntry::file_name);
+    // The line of an entry, and the bytes of one that is no folder.
+    let listed: Vec<(Vec<u8>, Option<u64>)> = entries
+        .par_iter()
+        .with_min_len(256)
+        .map(|entry| {
+            let found = entry.metadata()?;
+            let mut line = entry.file_name().into_encoded_bytes();
+            line.push(0);
+            if found.is_dir() {
+                return Ok((line, None));
+            }
+            for number in [
+                found.len(),
+                found.ino(),
+                found.mtime().cast_unsigned(),
+                found.mtime_nsec().cast_unsigned(),
+                found.ctime().cast_unsigned(),
+                found.ctime_nsec().cast_unsigned(),
+                u64::from(found.mode()),
+            ] {
+                line.extend(number.to_le_bytes());
+            }
+            Ok((line, Some(found.blocks() * 512)))
+        })
+        .collect::<io::Result<_>>()?;
+    // A folder's own times change with what is done in it, all of which shows in its entries.
+    let folders: Vec<&fs::DirEntry> = entries
+        .iter()
+        .zip(&listed)
+        .filter(|(_, (_, size))| size.is_none())
+        .map(|(entry, _)| entry)
+        .collect();
+    let below: Vec<(Key, u64)> = folders
+        .par_iter()
+        .map(|entry| list(&entry.path(), false))
+        .collect::<io::Result<_>>()?;
+    let mut key = Key::builder();
+    let mut bytes = 0;
+    for (line, size) in &listed {
+        key.part(line);
+        bytes += size.unwrap_or_default();
+    }
+    for (digest, size) in &below {
+        key.part(digest.bytes());
+        bytes += size;
+    }
+    Ok((key.finish(), bytes))
+}
+
+/// Names an area.
+fn key(settings: &Settings) -> Key {
+    let mut key = Key::builder();
+    key.part(FORMAT);
+    key.part(env!("CARGO_PKG_VERSION").as_bytes());
+    key.part(settings.cpp.name().as_bytes());
+    let make = &settings.make;
+    for option in [&make.arch, &make.cross_compile, &make.cc, &make.llvm] {
+        key.part(option.as_deref().unwrap_or_default().as_bytes());
+    }
+    key.part(make.path.as_encoded_bytes());
+    for program in make.programs() {
+        key.part(program.as_bytes());
+    }
+    key.part(b"configuration");
+    match &settings.config.base {
+        ConfigBase::Defconfig(name) => key.part(name.as_bytes()),
+        ConfigBase::Text(text) => key.part(&text.bytes),
+    }
+    for fragment in &settings.config.fragments {
+        key.part(&fragment.bytes);
+    }
+    key.finish()
+}
+
+/// A kept area, as looking after a cache sees it.
+pub(super) struct KeptArea {
+    folder: PathBuf,
+    /// What it took on the disk at the end of the last run.
+    pub(super) bytes: u64,
+    /// When it was last used.
+    pub(super) used: SystemTime,
+}
+
+impl KeptArea {
+    /// All areas of a cache.
+    pub(super) fn all(cache: &Path) -> io::Result<Vec<KeptArea>> {
+        let list = match fs::read_dir(cache.join(AREAS)) {
+            Ok(list) => list,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut areas = Vec::new();
+        for entry in list {
+            let folder = entry?.path();
+            let Ok(lock) = fs::metadata(folder.join("lock")) else {
+                continue;
+            };
+            let bytes = fs::read_to_string(folder.join("bytes")).ok();
+            areas.push(KeptArea {
+                bytes: bytes.and_then(|text| text.parse().ok()).unwrap_or_default(),
+                used: lock.modified()?,
+                folder,
+            });
+        }
+        areas.sort_by(|a, b| (a.used, &a.folder).cmp(&(b.used, &b.folder)));
+        Ok(areas)
+    }
+
+    /// Removes the area unless a run uses it; says whether it did.
+    pub(super) fn remove(&self) -> io::Result<bool> {
+        let Some(_lock) = lock(&self.folder) else {
+            return Ok(false);
+        };
+        fs::remove_dir_all(&self.folder)?;
+        Ok(true)
+    }
+}
