@@ -143,6 +143,8 @@ pub struct Mentions {
 struct MakefilePattern {
     /// Whether the path begins at the top of the tree, and not with a variable that may be any folder.
     is_anchored: bool,
+    /// Where else the file lies: what a Makefile includes through a variable of its own lies near it.
+    within: String,
     parts: Vec<Part>,
 }
 
@@ -161,10 +163,14 @@ const TOPS: [&str; 3] = ["$(srctree)/", "${srctree}/", "./"];
 const NAMES: [&str; 3] = ["SRCARCH", "ARCH", "HEADER_ARCH"];
 
 impl MakefilePattern {
-    /// What a word behind `include` says; nothing if no part of it is fixed, as it then names the folder's own Makefile.
-    fn of(word: &str) -> Option<MakefilePattern> {
+    /// What a word behind `include` says; nothing if it can only be the Makefile of the folder that the build is in.
+    fn of(word: &str, makefile: &str) -> Option<MakefilePattern> {
+        let mut folders = makefile.rsplitn(3, '/');
+        let within = folders
+            .nth(2)
+            .map_or(String::new(), |above| format!("{above}/"));
         if word.contains("..") {
-            return Some(MakefilePattern::any());
+            return Some(MakefilePattern::any(within));
         }
         let inside = TOPS.iter().find_map(|top| word.strip_prefix(top));
         let mut rest = inside.unwrap_or(word);
@@ -183,7 +189,7 @@ impl MakefilePattern {
             let (name, after) = variable.split_at(end + 1);
             // A call within a call is not followed.
             if name.matches('$').count() > 1 {
-                return Some(MakefilePattern::any());
+                return Some(MakefilePattern::any(within));
             }
             let name = name.trim_matches(['$', '(', '{', ')', '}']);
             parts.push(if NAMES.contains(&name) {
@@ -193,21 +199,35 @@ impl MakefilePattern {
             });
             rest = after;
         }
-        let is_fixed = parts.iter().any(|part| matches!(part, Part::Fixed(_)));
-        is_fixed.then_some(MakefilePattern { is_anchored, parts })
+        let is_own = match parts.as_slice() {
+            [Part::Any, Part::Fixed(name)] => {
+                makefile.starts_with("scripts/") && matches!(name.as_str(), "/Makefile" | "/Kbuild")
+            }
+            parts => !parts.iter().any(|part| matches!(part, Part::Fixed(_))),
+        };
+        (!is_own).then_some(MakefilePattern {
+            is_anchored,
+            within,
+            parts,
+        })
     }
 
-    /// The pattern of any path.
-    fn any() -> MakefilePattern {
+    /// The pattern of any path near a Makefile.
+    fn any(within: String) -> MakefilePattern {
         MakefilePattern {
             is_anchored: false,
+            within,
             parts: vec![Part::Any],
         }
     }
 
     fn matches(&self, path: &str) -> bool {
         // A pattern that is not anchored begins with a variable, behind which a slash stands.
-        fits(&self.parts, path) || (!self.is_anchored && fits(&self.parts, &format!("/{path}")))
+        if self.is_anchored {
+            return fits(&self.parts, path);
+        }
+        path.starts_with(&self.within)
+            && (fits(&self.parts, path) || fits(&self.parts, &format!("/{path}")))
     }
 }
 
@@ -232,16 +252,16 @@ fn fits(parts: &[Part], text: &str) -> bool {
 }
 
 impl Mentions {
-    /// Takes the text of a Makefile, script or generator.
-    pub fn add(&mut self, text: &[u8], is_makefile: bool) {
+    /// Takes the text of a Makefile, whose path is given, or of a script or generator.
+    pub fn add(&mut self, text: &[u8], makefile: Option<&str>) {
         for line in text.split(|&byte| byte == b'\n') {
             let start = line.trim_ascii_start();
             if start.starts_with(b"#") {
                 // A comment of Makefiles and scripts; in C an include, which dependency files tell of.
                 continue;
             }
-            if is_makefile {
-                self.include(start);
+            if let Some(makefile) = makefile {
+                self.include(start, makefile);
             }
             // An include inside of a line is printed into a file whose own dependencies tell of it.
             if !line.contains(&b'.') || memmem::find(line, b"#include").is_some() {
@@ -258,14 +278,14 @@ impl Mentions {
         }
     }
 
-    fn include(&mut self, line: &[u8]) {
+    fn include(&mut self, line: &[u8], makefile: &str) {
         let line = String::from_utf8_lossy(line);
         let mut words = line.split_whitespace();
         if !matches!(words.next(), Some("include" | "-include" | "sinclude")) {
             return;
         }
         for word in words {
-            if let Some(pattern) = MakefilePattern::of(word) {
+            if let Some(pattern) = MakefilePattern::of(word, makefile) {
                 self.included.insert(pattern);
             }
         }
@@ -388,11 +408,11 @@ mod tests {
         let mut mentions = Mentions::default();
         mentions.add(
             b"#include \"utils.h\"\n\tsnprintf(f, sizeof(f), \"%s/include/linux/input.h\", topdir);\n",
-            false,
+            None,
         );
         mentions.add(
             b"# see list.h\n\techo '#include <linux/kernel.h>'\nchars := $(src)/../alpha.h\ninclude $(srctree)/drivers/x/Makefile.inc\n-include $(src)/Makefile.local $(obj)/x.d\n",
-            true,
+            Some("lib/x/Makefile")
         );
         for (path, expected) in [
             ("include/linux/input.h", true),
@@ -404,11 +424,12 @@ mod tests {
             assert_eq!(mentions.names(path), expected, "{path}");
         }
         assert!(mentions.includes("drivers/x/Makefile.inc"));
-        assert!(mentions.includes("any/Makefile.local"));
+        assert!(mentions.includes("lib/y/Makefile.local"));
+        assert!(!mentions.includes("any/Makefile.local"));
         assert!(!mentions.includes("drivers/x/Makefile"));
         let text =
             b"include $(srctree)/arch/$(SRCARCH)/Makefile\ninclude $(srctree)/lib/vdso/Makefile\n";
-        mentions.add(text, true);
+        mentions.add(text, Some("Makefile"));
         for (path, included) in [
             ("arch/x86/Makefile", true),
             ("arch/x86/kernel/Makefile", false),

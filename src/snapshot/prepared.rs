@@ -132,7 +132,7 @@ impl Prepared {
             })
             .collect();
         for path in generators {
-            self.mentions.add(&self.read(path)?, false);
+            self.mentions.add(&self.read(path)?, None);
         }
         let rules = Rules {
             arch: self.tree.arch(),
@@ -254,7 +254,7 @@ impl Prepared {
         for path in paths {
             if let Some(is_makefile) = Mentions::counts(path, self.tree.arch()) {
                 let text = self.read(path)?;
-                self.mentions.add(&text, is_makefile);
+                self.mentions.add(&text, is_makefile.then_some(path));
             }
         }
         Ok(())
@@ -270,7 +270,7 @@ impl Prepared {
             .collect();
         for path in sources {
             let text = self.read(&path)?;
-            self.mentions.add(&text, false);
+            self.mentions.add(&text, None);
         }
         Ok(())
     }

@@ -305,7 +305,7 @@ mod tests {
         let mut mentions = Mentions::default();
         mentions.add(
             b"x: include/linux/input.h\ninclude $(src)/Makefile.inc\n",
-            true,
+            Some("lib/x/Makefile"),
         );
         let rules = Rules {
             arch: "x86",

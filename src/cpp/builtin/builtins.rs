@@ -20,7 +20,9 @@ impl Run<'_> {
                 ));
             }
             Sym::LINE => {
-                if !self.printer.is_skipping || self.in_directive {
+                // Of the source itself every byte counts anyway.
+                let counts = !self.printer.is_skipping || self.in_directive;
+                if counts && self.frames.len() > 1 {
                     self.line_uses = self.line_uses.saturating_add(1);
                 }
                 (Kind::Number, name.line.to_string().into_bytes())
