@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use super::checkout::{self, CheckoutSummary, Held, Plan};
 use super::commit::Commit;
 use super::error::HistoryError;
+use super::held::HeldFolder;
 use super::id::BlobId;
 use super::repo::Repo;
 
 /// A uniquely named folder with `src/` (one commit's files) and `obj/` (empty at first), removed on drop.
 #[derive(Debug)]
 pub struct WorkArea {
-    folder: tempfile::TempDir,
+    folder: HeldFolder,
     src: PathBuf,
     obj: PathBuf,
     has_case: bool,
@@ -23,15 +24,13 @@ pub struct WorkArea {
 }
 
 impl WorkArea {
-    /// Makes a work area in the folder `parent`, which must exist.
+    /// Makes a work area in the folder `parent`, which must exist, and removes those that killed runs left there.
     ///
     /// # Errors
     /// If nothing can be written there.
     pub fn create(parent: &Path) -> Result<WorkArea, HistoryError> {
         let parent = fs::canonicalize(parent).map_err(|e| HistoryError::io("open", parent, e))?;
-        let folder = tempfile::Builder::new()
-            .prefix("kabigate-")
-            .tempdir_in(&parent)
+        let folder = HeldFolder::create(&parent)
             .map_err(|e| HistoryError::io("make a work area in", &parent, e))?;
         let src = folder.path().join("src");
         let obj = folder.path().join("obj");
@@ -50,9 +49,9 @@ impl WorkArea {
         })
     }
 
-    /// Whether the folder stays when this value is dropped.
-    pub fn keep(&mut self, keep: bool) {
-        self.folder.disable_cleanup(keep);
+    /// Leaves the folder to the user: it stays when this value is dropped.
+    pub fn keep(&mut self) {
+        self.folder.keep();
     }
 
     /// The work area itself.

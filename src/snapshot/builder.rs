@@ -105,7 +105,7 @@ impl<'a> Builder<'a> {
     /// Leaves the work area in place when the builder is dropped and names it: `src` and `obj` in it hold the last
     /// commit, prepared for building modules against it.
     pub fn keep_work_area(&mut self) -> PathBuf {
-        self.area.keep(true);
+        self.area.keep();
         self.area.path().to_owned()
     }
 
