@@ -126,8 +126,7 @@ impl UnitRun<'_> {
     fn keep(&self, call: Key, files: Vec<String>, result: UnitResult) -> Known {
         let state = self.state(&files, result.is_exact);
         if let Some(cache) = self.cache {
-            // A cache that cannot be written costs time later and nothing else.
-            let _ = cache.put(call, state, &files, &result);
+            cache.put(call, state, &files, &result);
         }
         Known {
             call,
