@@ -15,7 +15,7 @@ use std::path::Path;
 use kabigate::kbuild::{
     ConfigBase, ConfigSource, ConfigText, MakeOptions, ObjectTree, Plan, read_config,
 };
-use support::{copy, kernel, target};
+use support::{Random, copy, kernel, target};
 
 /// Steps of the test; each costs two dry runs.
 const STEPS: usize = 8;
@@ -29,18 +29,6 @@ const FOLDERS: [&str; 6] = [
     "kernel/time",
     "drivers/base",
 ];
-
-/// Numbers that look random and are the same in every run (xorshift, Marsaglia 2003).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % bound as u64).unwrap()
-    }
-}
 
 /// One random edit in a folder: flags, a new source, an object that is built no more, a note, or the first three undone.
 fn edit(src: &Path, folder: &str, random: &mut Random, original: &str) {

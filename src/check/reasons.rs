@@ -61,12 +61,31 @@ fn reason(code: ReasonCode, message: impl ToString, next_step: Option<&str>) -> 
     }
 }
 
+/// What the system says of a full disk, in the messages of this process and of the programs that it runs in the C locale.
+const FULL: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
+
+/// Whatever a disk has no room for, nothing is wrong with the input, and it could not be checked.
+#[must_use]
+pub fn or_full_disk(reason: Reason) -> Reason {
+    if !FULL.iter().any(|text| reason.message.contains(text)) {
+        return reason;
+    }
+    Reason {
+        code: ReasonCode::LimitExceeded,
+        next_step: Some(
+            "make room on that disk, or name a folder on another one (--work DIR, TMPDIR)"
+                .to_owned(),
+        ),
+        ..reason
+    }
+}
+
 /// A problem with the repository, the range or the series.
 #[must_use]
 pub fn history_reason(error: &HistoryError) -> Reason {
     // INVARIANT: history takes its codes from the table of reasons; a test walks them.
     let code = ReasonCode::from_word(error.code()).unwrap_or(ReasonCode::InputInvalid);
-    reason(code, error, Some(&error.next_step()))
+    or_full_disk(reason(code, error, Some(&error.next_step())))
 }
 
 /// A problem with the kernel's build.
@@ -115,7 +134,7 @@ pub fn kbuild_reason(error: &KbuildError) -> Reason {
 /// Why the ABI of a commit is not known.
 #[must_use]
 pub fn snapshot_reason(error: &SnapshotError, commit: Option<&Commit>) -> Reason {
-    let mut reason = match error {
+    let mut reason = or_full_disk(match error {
         SnapshotError::History(error) => history_reason(error),
         SnapshotError::Kbuild(error) => kbuild_reason(error),
         SnapshotError::Genksyms(error) => reason(
@@ -155,7 +174,7 @@ pub fn snapshot_reason(error: &SnapshotError, commit: Option<&Commit>) -> Reason
             error,
             Some("check that the folder exists, is accessible and has room"),
         ),
-    };
+    });
     if let Some(commit) = commit {
         reason.commit = Some(commit.id.as_str().to_owned());
         if matches!(

@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::validate::Rebuilt;
 use crate::baseline::Candidate;
+use crate::history::HeldFolder;
 use crate::kbuild::{
     External, ExternalEnd, MakeOptions, build_external, has_kbuild_file, prepared_tree,
 };
@@ -57,10 +58,8 @@ fn try_rebuild(
     if let Some(conf) = &sources.conf {
         usable(conf)?;
     }
-    let folder = tempfile::Builder::new()
-        .prefix("kabigate-")
-        .tempdir_in(work)
-        .map_err(|error| format!("{}: {error}", work.display()))?;
+    let folder =
+        HeldFolder::create(work).map_err(|error| format!("{}: {error}", work.display()))?;
     // Kbuild prints and compares the real path.
     let top = fs::canonicalize(folder.path())
         .map_err(|error| error.to_string())?

@@ -16,7 +16,7 @@ use crate::baseline::{Baseline, Inconsistency, verify};
 use crate::check::{
     Gate, Series, history_reason, kbuild_reason, list_reasons, run, snapshot_reason, unchecked,
 };
-use crate::history::{Repo, Walk};
+use crate::history::{HeldFolder, Repo, Walk};
 use crate::kbuild::{Config, ConfigBase, ConfigSource, ConfigText};
 use crate::modules::Database;
 use crate::policy::{Decisions, ProtectedSet, RuleContext};
@@ -280,13 +280,14 @@ impl Check {
     }
 
     /// The commits, and the folder that a patch series was applied in.
-    fn walk(&self, warnings: &mut Vec<String>) -> Result<(Repo, Walk, tempfile::TempDir), Reason> {
+    fn walk(&self, warnings: &mut Vec<String>) -> Result<(Repo, Walk, HeldFolder), Reason> {
         let repo = Repo::open(&self.tree).map_err(|error| history_reason(&error))?;
-        let scratch = tempfile::tempdir().map_err(|error| {
+        let parent = std::env::temp_dir();
+        let scratch = HeldFolder::create(&parent).map_err(|error| {
             reason(
                 ReasonCode::InputInvalid,
-                format!("temporary folder: {error}"),
-                "",
+                format!("{}: {error}", parent.display()),
+                "set TMPDIR to a folder that exists, is accessible and has room",
             )
         })?;
         let walk = match (&self.range, &self.onto, &self.patches) {

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::stdout::{note, print};
 use super::{Context, reason};
+use crate::check::or_full_disk;
 use crate::report::{
     self, Format, Options, Output, Reason, ReasonCode, Report, Validation, check_outputs,
 };
@@ -160,11 +161,11 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Reason> {
         Ok(())
     };
     write().map_err(|error| {
-        reason(
+        or_full_disk(reason(
             ReasonCode::InputInvalid,
             format!("cannot write {}: {error}", path.display()),
             "name another path",
-        )
+        ))
     })
 }
 

@@ -124,11 +124,20 @@ impl Toolchain {
         })
     }
 
-    /// Shortens the cache after a run, if the run added to it; hands back what went wrong.
+    /// Shortens the cache after a run, if the run added to it; hands back what went wrong with the cache, which costs time
+    /// later and nothing else.
     pub(crate) fn shorten(&self, cache: Option<&UnitCache>) -> Option<String> {
-        let cache = cache.filter(|cache| cache.has_grown())?;
-        let error = cache.prune(self.cache_limit).err()?;
-        Some(format!("the cache cannot be shortened: {error}"))
+        let cache = cache?;
+        let shortened = if cache.has_grown() {
+            cache.prune(self.cache_limit).err()
+        } else {
+            None
+        };
+        match (cache.refused(), shortened) {
+            (Some(error), _) => Some(format!("the cache cannot be written: {error}")),
+            (None, Some(error)) => Some(format!("the cache cannot be shortened: {error}")),
+            (None, None) => None,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::checkout::{self, CheckoutSummary, Held, Plan};
 use super::commit::Commit;
 use super::error::HistoryError;
+use super::held::HeldFolder;
 use super::id::BlobId;
 use super::repo::Repo;
 
@@ -25,20 +26,18 @@ pub struct WorkArea {
 
 #[derive(Debug)]
 enum Folder {
-    Private(tempfile::TempDir),
+    Private(HeldFolder),
     Kept(PathBuf),
 }
 
 impl WorkArea {
-    /// Makes a work area in the folder `parent`, which must exist.
+    /// Makes a work area in the folder `parent`, which must exist, and removes those that killed runs left there.
     ///
     /// # Errors
     /// If nothing can be written there.
     pub fn create(parent: &Path) -> Result<WorkArea, HistoryError> {
         let parent = fs::canonicalize(parent).map_err(|e| HistoryError::io("open", parent, e))?;
-        let folder = tempfile::Builder::new()
-            .prefix("kabigate-")
-            .tempdir_in(&parent)
+        let folder = HeldFolder::create(&parent)
             .map_err(|e| HistoryError::io("make a work area in", &parent, e))?;
         make_folders(folder.path())?;
         Ok(WorkArea::of(Folder::Private(folder), Held::default()))
@@ -79,10 +78,10 @@ impl WorkArea {
         (!self.is_broken && !self.held.is_empty()).then_some(&self.held)
     }
 
-    /// Whether the folder stays when this value is dropped.
-    pub fn keep(&mut self, keep: bool) {
+    /// Leaves the folder to the user: it stays when this value is dropped.
+    pub fn keep(&mut self) {
         if let Folder::Private(folder) = &mut self.folder {
-            folder.disable_cleanup(keep);
+            folder.keep();
         }
     }
 

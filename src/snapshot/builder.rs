@@ -92,7 +92,7 @@ impl<'a> Builder<'a> {
     /// Leaves the work area in place when the builder is dropped and names it: `src` and `obj` in it hold the last
     /// commit, prepared for building modules against it.
     pub fn keep_work_area(&mut self) -> PathBuf {
-        self.area.work.keep(true);
+        self.area.work.keep();
         self.area.work.path().to_owned()
     }
 

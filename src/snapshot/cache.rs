@@ -19,8 +19,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -91,6 +91,8 @@ pub struct UnitCache {
     is_read_only: bool,
     /// Entries that were written, by all clones together.
     written: Arc<AtomicUsize>,
+    /// Why an entry could not be written first, to any clone.
+    refused: Arc<OnceLock<String>>,
 }
 
 /// Folder of this version's entries.
@@ -110,6 +112,7 @@ impl UnitCache {
             root: folder.to_owned(),
             is_read_only: false,
             written: Arc::default(),
+            refused: Arc::default(),
         }
     }
 
@@ -130,6 +133,12 @@ impl UnitCache {
 
     pub(super) fn is_read_only(&self) -> bool {
         self.is_read_only
+    }
+
+    /// Why this run could not write an entry.
+    #[must_use]
+    pub fn refused(&self) -> Option<&str> {
+        self.refused.get().map(String::as_str)
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -190,20 +199,24 @@ impl UnitCache {
         }
     }
 
-    /// Keeps a result and the list of files it was made of.
-    ///
-    /// # Errors
-    /// If the file system refuses; the cache is as good as before then.
-    pub(super) fn put(
+    /// Keeps a result and the list of files it was made of. If the file system refuses, the cache is as good as before, and
+    /// [`UnitCache::refused`] tells why.
+    pub(super) fn put(&self, unit: Key, state: Key, files: &[FileName], result: &UnitResult) {
+        if self.is_read_only {
+            return;
+        }
+        if let Err(error) = self.write(unit, state, files, result) {
+            self.refused.get_or_init(|| error.to_string());
+        }
+    }
+
+    fn write(
         &self,
         unit: Key,
         state: Key,
         files: &[FileName],
         result: &UnitResult,
     ) -> io::Result<()> {
-        if self.is_read_only {
-            return Ok(());
-        }
         let folder = self.unit_folder(unit);
         fs::create_dir_all(&folder)?;
         self.written.fetch_add(1, Ordering::Relaxed);
@@ -277,7 +290,7 @@ mod tests {
         );
         assert_eq!(cache.get(unit, state), None);
         let files: Vec<FileName> = vec!["a.c".into(), "a.h".into()];
-        cache.put(unit, state, &files, &result("f")).unwrap();
+        cache.put(unit, state, &files, &result("f"));
         assert_eq!(cache.get(unit, state), Some(result("f")));
         assert_eq!(cache.file_lists(unit), [["a.c", "a.h"]]);
         assert_eq!(cache.get(state, unit), None);
@@ -292,7 +305,7 @@ mod tests {
             Key::of([b"unit".as_slice()]),
             Key::of([b"state".as_slice()]),
         );
-        cache.put(unit, state, &[], &result("f")).unwrap();
+        cache.put(unit, state, &[], &result("f"));
         let path = cache.unit_folder(unit).join(state.hex());
         let whole = fs::read(&path).unwrap();
         for at in 0..whole.len() {
@@ -305,6 +318,20 @@ mod tests {
         }
         fs::write(&path, whole).unwrap();
         assert_eq!(cache.get(unit, state), Some(result("f")));
+    }
+
+    /// A folder that cannot be written is told, and is a cache without entries.
+    #[test]
+    fn refusals_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        let cache = UnitCache::new(&file);
+        let key = Key::of([b"unit".as_slice()]);
+        assert_eq!(cache.refused(), None);
+        cache.put(key, key, &[], &result("f"));
+        assert!(cache.refused().is_some_and(|why| why.contains("directory")));
+        assert_eq!(cache.get(key, key), None);
     }
 
     /// No two lists of parts share a key.

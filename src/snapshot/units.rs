@@ -132,8 +132,7 @@ impl UnitRun<'_> {
         let files = self.states.intern(files);
         let state = self.states.of(&files, result.facts.grain);
         if let Some(cache) = self.cache {
-            // A cache that cannot be written costs time later and nothing else.
-            let _ = cache.put(call, state, &files, &result);
+            cache.put(call, state, &files, &result);
         }
         let known = Known {
             call,

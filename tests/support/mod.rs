@@ -3,11 +3,12 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, reason = "tests")]
 
+pub mod dejagnu;
 pub mod units;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
 /// A run of the program in an environment that holds nothing but what it needs.
@@ -24,8 +25,13 @@ pub struct Ended {
 
 impl Run {
     pub fn new<I: AsRef<OsStr>>(arguments: impl IntoIterator<Item = I>) -> Run {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kabigate"));
-        command.args(arguments).env_clear().stdin(Stdio::null());
+        Run::program(env!("CARGO_BIN_EXE_kabigate")).args(arguments)
+    }
+
+    /// Another program in that environment.
+    pub fn program(program: &str) -> Run {
+        let mut command = Command::new(program);
+        command.env_clear().stdin(Stdio::null());
         command
             .env("PATH", std::env::var_os("PATH").unwrap())
             .env("HOME", target().join("home"))
@@ -46,6 +52,12 @@ impl Run {
     pub fn dir(mut self, dir: &Path) -> Run {
         self.command.current_dir(dir);
         self
+    }
+
+    /// Starts it, and lets what it prints go.
+    pub fn start(mut self) -> Child {
+        self.command.stdout(Stdio::null()).stderr(Stdio::null());
+        self.command.spawn().unwrap()
     }
 
     pub fn end(mut self) -> Ended {
@@ -90,6 +102,18 @@ impl Ended {
             self.out
         );
         self
+    }
+}
+
+/// Numbers that look random and follow from a seed that is not 0 (xorshift, Marsaglia 2003).
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % bound as u64).unwrap()
     }
 }
 

@@ -368,7 +368,8 @@ fn character(text: &[u8], is_unsigned: bool) -> Outcome {
     }
     match values.as_slice() {
         [] => Err("empty character constant".to_owned()),
-        [one] if is_wide || quote > 0 => Ok(Value::signed(i64::from(one.cast_signed()))),
+        // Of several wide characters GCC takes the last.
+        [.., last] if is_wide || quote > 0 => Ok(Value::signed(i64::from(last.cast_signed()))),
         [one] if is_unsigned => Ok(Value::signed(i64::from(one & 0xff))),
         [one] => Ok(Value::signed(i64::from((one & 0xff) as u8 as i8))),
         many => {
@@ -569,6 +570,7 @@ mod tests {
             ("'ab'", (0x6162, false)),
             ("'\\x41'", (0x41, false)),
             ("L'\\xffff'", (0xffff, false)),
+            ("L'ab'", (0x62, false)),
             ("010 + 0b11 + 10ULL", (21, true)),
             ("foo", (0, false)),
             ("1, 2", (2, false)),

@@ -140,7 +140,7 @@ fn a_work_area_goes_away_unless_kept() {
     drop(area);
     assert!(!path.exists());
     let mut area = WorkArea::create(&work).expect("a work area");
-    area.keep(true);
+    area.keep();
     let path = area.path().to_path_buf();
     drop(area);
     assert!(path.join("src").exists());
