@@ -10,7 +10,7 @@ use super::causes::{CauseTable, Texts};
 use super::decided::{Asked, tell};
 use super::findings::full_name;
 use super::part::{
-    Brought, End, MAX_SHARDS, PART_SCHEMA, Part, Piece, Stand, Start, Step, Tip, Turn, Twice,
+    Brought, End, MAX_SHARDS, PART_SCHEMA, Part, Piece, RunId, Stand, Start, Step, Tip, Turn, Twice,
 };
 use super::verdict::conclude;
 use crate::policy::Severity;
@@ -61,6 +61,13 @@ pub fn join_parts(mut parts: Vec<Part>) -> Result<Report, Box<Reason>> {
             );
             return Err(mismatch(message));
         }
+        let frame = part.piece.end.as_ref().map(|end| &end.frame);
+        if frame.is_some_and(|frame| !is_of(&part.run, frame))
+            || frame.is_some() != part.shard.is_last()
+        {
+            let message = format!("{} is not what it says it is", name(part));
+            return Err(mismatch(message));
+        }
         if part.piece.is_interrupted() {
             return Err(incomplete(format!("{} was interrupted", name(part))));
         }
@@ -92,6 +99,16 @@ pub fn join_parts(mut parts: Vec<Part>) -> Result<Report, Box<Reason>> {
     warnings.append(&mut report.warnings);
     report.warnings = warnings;
     Ok(report)
+}
+
+/// Whether the frame of a report is that of a run.
+fn is_of(run: &RunId, frame: &Report) -> bool {
+    let id = |commit: &Option<CommitName>| commit.as_ref().map(|commit| commit.id.clone());
+    let provenance = &frame.provenance;
+    id(&provenance.base).as_ref() == Some(&run.base)
+        && id(&provenance.head).as_ref() == Some(&run.head)
+        && (&provenance.target, &frame.tool) == (&run.target, &run.tool)
+        && (frame.mode, frame.per_commit) == (run.mode, run.per_commit)
 }
 
 /// Digest of the ids of a line of commits, oldest first.

@@ -87,7 +87,7 @@ enum Command {
     Lists(lists::ListsCommand),
     /// Judge built modules against candidate kernels, as the kernel's module loader would
     Validate(validate::Validate),
-    /// Count, check or shorten the folder of unit results
+    /// Count, check, shorten or move the folder of unit results
     #[command(subcommand)]
     Cache(cache::CacheCommand),
     /// Say what a class of change means, or which definitions changed behind a symbol

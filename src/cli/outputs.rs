@@ -276,6 +276,14 @@ fn full_report(outputs: &[Output]) -> String {
 
 /// Writes a file whole or not at all; its folder is made if it does not exist.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Reason> {
+    write_stream(path, |mut out| out.write_all(bytes))
+}
+
+/// As [`write_whole`], for a content that is not held in memory.
+pub(crate) fn write_stream(
+    path: &Path,
+    fill: impl FnOnce(&std::fs::File) -> std::io::Result<()>,
+) -> Result<(), Reason> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),
@@ -284,12 +292,13 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Reason> {
         std::fs::create_dir_all(&folder)?;
         if path.exists() && !path.is_file() {
             // A device or pipe such as /dev/stdout cannot be replaced, only written to.
-            return std::fs::write(path, bytes);
+            let file = std::fs::File::options().write(true).open(path)?;
+            return fill(&file);
         }
-        let mut file = tempfile::Builder::new()
+        let file = tempfile::Builder::new()
             .prefix(".kabigate-")
             .tempfile_in(&folder)?;
-        file.write_all(bytes)?;
+        fill(file.as_file())?;
         readable_by_all(file.as_file())?;
         file.persist(path).map_err(|error| error.error)?;
         Ok(())

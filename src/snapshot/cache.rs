@@ -88,7 +88,7 @@ pub struct UnitCache {
 }
 
 /// Folder of this version's entries.
-const CURRENT: &str = "units-2";
+pub(super) const CURRENT: &str = "units-2";
 
 /// Folders of former versions.
 pub(super) const FORMER: [&str; 1] = ["units"];
@@ -114,6 +114,10 @@ impl UnitCache {
             is_read_only: true,
             ..self
         }
+    }
+
+    pub(super) fn is_read_only(&self) -> bool {
+        self.is_read_only
     }
 
     /// Whether this run wrote entries.
@@ -209,8 +213,12 @@ impl UnitCache {
 
 /// An entry is the digest of its packed content, then that content.
 pub(super) fn read_entry(path: &Path) -> Option<Vec<u8>> {
-    let bytes = fs::read(path).ok()?;
-    let (digest, packed) = bytes.split_at_checked(32)?;
+    content_of(&fs::read(path).ok()?)
+}
+
+/// The content of an entry; none if it is damaged.
+pub(super) fn content_of(entry: &[u8]) -> Option<Vec<u8>> {
+    let (digest, packed) = entry.split_at_checked(32)?;
     if blake3::hash(packed).as_bytes() != digest {
         return None;
     }
