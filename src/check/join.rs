@@ -478,3 +478,7 @@ fn refusal(code: ReasonCode, message: String, next_step: &str) -> Box<Reason> {
         found: None,
     })
 }
+
+#[cfg(test)]
+#[path = "join_tests.rs"]
+mod tests;

@@ -74,7 +74,7 @@ impl Merge {
             let unread = refused.keys().cloned().collect();
             Plan::read(path)?.fulfilled(parts, &unread)?;
         }
-        same_line(targets.values().flatten())?;
+        same_line(targets.values().filter_map(|parts| parts.first()))?;
         let mut reports: BTreeMap<Option<String>, Report> = BTreeMap::new();
         for (target, all) in refused {
             let others = targets.remove(&target).is_some();
@@ -139,7 +139,7 @@ fn of_refused(all: Vec<(String, Report)>, others: bool) -> Result<Report, Reason
     Ok(report)
 }
 
-/// Refuses targets of different ranges: what is reported as one run is one.
+/// Refuses targets of different ranges, by a part of each: what is reported as one run is one.
 fn same_line<'p>(parts: impl Iterator<Item = &'p Part>) -> Result<(), Reason> {
     let mut parts = parts.map(|part| &part.run);
     let Some(first) = parts.next() else {
@@ -153,7 +153,7 @@ fn same_line<'p>(parts: impl Iterator<Item = &'p Part>) -> Result<(), Reason> {
         found: Some(format!("{}..{}", other.base, other.head)),
         ..reason(
             ReasonCode::PartsMismatch,
-            "the parts are of different ranges",
+            "the targets are of different ranges",
             "join the parts of one range: `kabigate plan` lists them",
         )
     })
