@@ -92,8 +92,16 @@ fn refusals(place: &Place) {
             (&"not-checked".into(), &code.into())
         );
     };
-    refused(&[one.clone()], "parts-incomplete", "part 2/2 is missing");
-    refused(&[two.clone()], "parts-incomplete", "part 1/2 is missing");
+    refused(
+        std::slice::from_ref(&one),
+        "parts-incomplete",
+        "part 2/2 is missing",
+    );
+    refused(
+        std::slice::from_ref(&two),
+        "parts-incomplete",
+        "part 1/2 is missing",
+    );
     refused(
         &[one.clone(), one.clone(), two.clone()],
         "parts-incomplete",
