@@ -2,7 +2,7 @@
 //!
 //! A commit's own comparison needs nothing but the commit before it, so a run can be cut anywhere. What depends on the
 //! whole walk (since when a symbol is broken, what a commit brings back, causes across commits) is no part of a
-//! [`Piece`]; [`join`](super::join()) works it out, also for a run that was never cut.
+//! [`Piece`]; [`join_parts`](super::join_parts) works it out, also for a run that was never cut.
 
 use std::collections::BTreeSet;
 use std::fmt;
