@@ -3,6 +3,10 @@
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
+#[path = "gate/edits.rs"]
+mod edits;
+#[path = "gate/sharded.rs"]
+mod sharded;
 mod support;
 
 use std::collections::BTreeSet;
@@ -121,14 +125,21 @@ impl Place {
     /// Runs a check that writes every report into `reports`.
     #[track_caller]
     fn check(&self, reports: &str, code: i32, arguments: &[&str]) -> (Ended, Value) {
+        self.check_against(&self.text("baseline"), reports, code, arguments)
+    }
+
+    /// As [`Place::check`], against another baseline.
+    #[track_caller]
+    fn check_against(
+        &self,
+        baseline: &str,
+        reports: &str,
+        code: i32,
+        arguments: &[&str],
+    ) -> (Ended, Value) {
         let folder = self.path(reports);
-        let mut run = Run::new([
-            "check",
-            "--tree",
-            &self.text("linux"),
-            "--baseline",
-            &self.text("baseline"),
-        ]);
+        let mut run = Run::new(["check", "--tree", &self.text("linux")]);
+        run = run.args(["--baseline", baseline]);
         run = run.args(["--work", &self.text("work")]).args(arguments);
         for (format, file) in [
             ("console", "txt"),
@@ -168,6 +179,10 @@ fn gate_on_a_real_kernel() {
     range_says_what_the_series_said(&place, &series);
     commits_that_cannot_be_checked(&place);
     observing_hides_only_breaks(&place);
+    sharded::parts_give_the_whole_report(&place);
+    sharded::parts_around_commits_that_cannot_be_checked(&place);
+    edits::edited_policy(&place);
+    sharded::targets_in_parts(&place);
 }
 
 /// The reports of the example series name the right commits, symbols, causes with both places, and modules.

@@ -30,8 +30,10 @@ RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 say "shell, Action, workflows"
 shellcheck examples/quickstart.sh tests/*.sh tests/support/*.sh .github/action/run.sh .ci/run
 target/python/bin/check-jsonschema --builtin-schema vendor.github-actions action.yml
-target/python/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml examples/*.yml
-target/python/bin/zizmor --offline --quiet action.yml .github/workflows examples/pull-request.yml
+target/python/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml \
+    examples/pull-request.yml examples/github-matrix.yml
+target/python/bin/check-jsonschema --builtin-schema vendor.gitlab-ci examples/gitlab-ci.yml
+target/python/bin/zizmor --offline --quiet action.yml .github/workflows examples/pull-request.yml examples/github-matrix.yml
 
 say "tests"
 if cargo nextest --version >/dev/null 2>&1; then
@@ -43,6 +45,8 @@ fi
 say "a whole kernel"
 cargo build --release --locked --quiet
 sh tests/exact.sh
+say "a plan as GitLab reads it"
+target/python/bin/check-jsonschema --builtin-schema vendor.gitlab-ci target/samples/plan.gitlab-ci.yml
 
 say "JUnit as others read it"
 # Jenkins' own schema, out of the sources of pytest, which writes to it.

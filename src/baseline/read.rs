@@ -23,6 +23,8 @@ pub struct Baseline {
     pub config: Vec<u8>,
     /// What is odd about the files and changes nothing.
     pub warnings: Vec<String>,
+    /// Digest of the four files that the program makes, as they lie in the folder.
+    pub digest: String,
     /// The files that people keep and that the folder has, by name.
     kept: BTreeMap<&'static str, Vec<u8>>,
 }
@@ -66,11 +68,15 @@ impl Baseline {
                 kept.insert(file, bytes);
             }
         }
+        let mut digest = blake3::Hasher::new();
         let mut part = |file: &str| {
-            read(file)?.ok_or_else(|| BaselineError::Missing {
+            let bytes = read(file)?.ok_or_else(|| BaselineError::Missing {
                 path: path.to_owned(),
                 what: format!("it has no {file}"),
-            })
+            })?;
+            digest.update(&(bytes.len() as u64).to_le_bytes());
+            digest.update(&bytes);
+            Ok::<_, BaselineError>(bytes)
         };
         let manifest_path = path.join(MANIFEST);
         let manifest = Manifest::read(&part(MANIFEST)?, &manifest_path)?;
@@ -94,12 +100,14 @@ impl Baseline {
         let packed = part(SYMTYPES)?;
         let types =
             TypeGraph::from_consolidated(&unpack(&packed, &symtypes, UNPACK_LIMIT)?, &symtypes)?;
+        let config = part(CONFIG)?;
         Ok(Baseline {
             path: path.to_owned(),
             manifest,
             symvers: symvers.symvers,
             types,
-            config: part(CONFIG)?,
+            config,
+            digest: digest.finalize().to_hex()[..32].to_owned(),
             kept,
             warnings: symvers
                 .warnings
@@ -107,6 +115,12 @@ impl Baseline {
                 .map(|problem| format!("{name}:{}: {}", problem.line, problem.message))
                 .collect(),
         })
+    }
+
+    /// Names and contents of the files that people keep, by name.
+    pub fn kept(&self) -> impl Iterator<Item = &[u8]> {
+        let files = self.kept.iter();
+        files.flat_map(|(name, bytes)| [name.as_bytes(), bytes.as_slice()])
     }
 
     /// Name of the folder, for reports.

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use similar::TextDiff;
 
 use super::findings::full_name;
 use crate::compare::{Cause, Comparison, DefinitionChange};
-use crate::report::{self, Severity};
-use crate::symtypes::{Location, TypeGraph, c_layout};
+use crate::report::{self, ModuleStatus, Place, Severity};
+use crate::symtypes::{Location, c_layout};
 
 /// Lines of context in a diff.
 const CONTEXT: usize = 3;
@@ -16,14 +17,90 @@ const CONTEXT: usize = 3;
 /// Beyond it a diff is coarser, never missing.
 const DIFF_TIME: Duration = Duration::from_secs(20);
 
+/// Causes as reports tell them, by fingerprint, without what they do to a set of symbols and without their places.
+pub(super) type Texts = BTreeMap<String, report::Cause>;
+
+/// A cause as one comparison has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CauseUse {
+    /// Its fingerprint.
+    pub id: String,
+    /// The record's name in symtypes: `s#sk_buff`.
+    pub record: String,
+    /// Digest of its text on the base side.
+    pub before: String,
+    /// Where it stands on the base side, if known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub base: Option<Place>,
+    /// Where it stands on the head side, if known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub head: Option<Place>,
+    /// How many symbols it changes.
+    pub reach: usize,
+}
+
+/// The causes of a comparison. Those that a report may tell are described in `texts`, where they are not yet.
+pub(super) fn causes_of(
+    comparison: &Comparison,
+    findings: &report::Findings,
+    texts: &mut Texts,
+) -> Vec<CauseUse> {
+    let mut reach: BTreeMap<usize, usize> = BTreeMap::new();
+    for change in comparison.changes.values() {
+        for &cause in &change.causes {
+            *reach.entry(cause).or_default() += 1;
+        }
+    }
+    let told = told(findings);
+    let causes = comparison.causes.iter().enumerate();
+    causes
+        .map(|(at, cause)| {
+            let id = &cause.fingerprint;
+            if told.contains(id.as_str()) && !texts.contains_key(id) {
+                texts.insert(id.clone(), without_places(cause.clone()));
+            }
+            CauseUse {
+                id: id.clone(),
+                record: cause.name.to_string(),
+                before: digest(&cause.base_text),
+                base: cause.base.clone().map(place),
+                head: cause.head.clone().map(place),
+                reach: reach.get(&at).copied().unwrap_or_default(),
+            }
+        })
+        .collect()
+}
+
+/// The causes of what may be more than a note: of symbols, and of modules that stop loading.
+fn told(findings: &report::Findings) -> BTreeSet<&str> {
+    let symbols = findings.symbols.iter();
+    let symbols = symbols.filter(|symbol| symbol.severity > Severity::Note);
+    let modules = findings.modules.iter();
+    let modules = modules.filter(|module| module.status == ModuleStatus::StopsLoading);
+    let problems = modules.flat_map(|module| &module.problems);
+    let of_symbols = symbols.flat_map(|symbol| &symbol.causes);
+    let of_modules = problems.flat_map(|problem| &problem.causes);
+    of_symbols.chain(of_modules).map(String::as_str).collect()
+}
+
+fn digest(text: &str) -> String {
+    blake3::hash(text.as_bytes()).to_hex()[..32].to_owned()
+}
+
 /// Collects the causes of several comparisons under their fingerprints.
 #[derive(Default)]
 pub(super) struct CauseTable {
     causes: BTreeMap<String, Entry>,
+    /// Where the commits found a definition, by record and text: the first that changed it.
+    places: BTreeMap<(String, String), Place>,
 }
 
 struct Entry {
-    cause: Cause,
+    record: String,
+    before: String,
+    base: Option<Place>,
+    head: Option<Place>,
     commits: Vec<String>,
     protected: BTreeSet<String>,
     modules: BTreeSet<String>,
@@ -38,46 +115,51 @@ impl CauseTable {
     /// Takes over the causes of a comparison; `commit` is the one that made it, if it is one commit's.
     pub(super) fn add(
         &mut self,
-        comparison: &Comparison,
+        causes: Vec<CauseUse>,
         findings: &report::Findings,
         commit: Option<&str>,
     ) {
-        let mut reach: BTreeMap<&str, usize> = BTreeMap::new();
-        for change in comparison.changes.values() {
-            for &cause in &change.causes {
-                *reach
-                    .entry(&comparison.causes[cause].fingerprint)
-                    .or_default() += 1;
-            }
-        }
         let mut changed_by: BTreeMap<&str, Vec<&report::SymbolChange>> = BTreeMap::new();
         for symbol in &findings.symbols {
             for cause in &symbol.causes {
                 changed_by.entry(cause).or_default().push(symbol);
             }
         }
-        for cause in &comparison.causes {
-            let entry = self
-                .causes
-                .entry(cause.fingerprint.clone())
-                .or_insert_with(|| Entry {
-                    cause: cause.clone(),
-                    commits: Vec::new(),
-                    protected: BTreeSet::new(),
-                    modules: BTreeSet::new(),
-                    unprotected: 0,
-                    at_tip: false,
-                    matters: false,
-                });
-            entry.at_tip |= commit.is_none();
-            entry.cause.base = entry.cause.base.take().or_else(|| cause.base.clone());
-            entry.cause.head = entry.cause.head.take().or_else(|| cause.head.clone());
-            if let Some(commit) = commit {
-                entry.commits.push(commit.to_owned());
+        for cause in causes {
+            if let (Some(_), Some(place)) = (commit, &cause.base) {
+                let text = (cause.record.clone(), cause.before.clone());
+                self.places.entry(text).or_insert_with(|| place.clone());
             }
             let symbols = changed_by
-                .get(cause.fingerprint.as_str())
+                .get(cause.id.as_str())
                 .map_or(&[][..], Vec::as_slice);
+            let broken = findings
+                .modules
+                .iter()
+                .filter(|module| module.status == ModuleStatus::StopsLoading)
+                .filter(|module| {
+                    let mut problems = module.problems.iter();
+                    problems.any(|problem| problem.causes.contains(&cause.id))
+                });
+            let modules: Vec<String> = broken
+                .map(|module| full_name(&module.provider, &module.module))
+                .collect();
+            let entry = self.causes.entry(cause.id).or_insert_with(|| Entry {
+                record: cause.record,
+                before: cause.before,
+                base: None,
+                head: None,
+                commits: Vec::new(),
+                protected: BTreeSet::new(),
+                modules: BTreeSet::new(),
+                unprotected: 0,
+                at_tip: false,
+                matters: false,
+            });
+            entry.at_tip |= commit.is_none();
+            entry.base = entry.base.take().or(cause.base);
+            entry.head = entry.head.take().or(cause.head);
+            entry.commits.extend(commit.map(str::to_owned));
             entry.matters |= symbols
                 .iter()
                 .any(|symbol| symbol.severity > Severity::Note);
@@ -89,74 +171,65 @@ impl CauseTable {
             entry
                 .protected
                 .extend(broken.map(|symbol| symbol.symbol.clone()));
-            let all = reach
-                .get(cause.fingerprint.as_str())
-                .copied()
-                .unwrap_or_default();
-            entry.unprotected = entry.unprotected.max(all - protected.count());
-            let broken = findings
-                .modules
-                .iter()
-                .filter(|module| module.status == report::ModuleStatus::StopsLoading);
-            for module in broken {
-                if module
-                    .problems
-                    .iter()
-                    .any(|problem| problem.causes.contains(&cause.fingerprint))
-                {
-                    entry
-                        .modules
-                        .insert(full_name(&module.provider, &module.module));
-                }
-            }
+            let others = cause.reach.saturating_sub(protected.count());
+            entry.unprotected = entry.unprotected.max(others);
+            entry.modules.extend(modules);
         }
     }
 
-    /// Fills in where the base side of a cause stands: a baseline stores no places, but the base of the range often
-    /// still holds the baseline's text.
-    pub(super) fn locate(&mut self, base: &TypeGraph) {
-        for entry in self
-            .causes
-            .values_mut()
-            .filter(|entry| entry.cause.base.is_none())
-        {
-            entry.cause.base = entry
-                .protected
-                .iter()
-                .find_map(|symbol| location(base, symbol, &entry.cause));
+    /// Fills in where the base side of a cause stands: a baseline stores no places, but the commit that first changed the
+    /// definition found the baseline's text somewhere.
+    pub(super) fn locate(&mut self) {
+        for entry in self.causes.values_mut() {
+            if entry.base.is_none() {
+                let text = (entry.record.clone(), entry.before.clone());
+                entry.base = self.places.get(&text).cloned();
+            }
         }
     }
 
     /// Whether a report tells the cause; otherwise it is only counted.
     pub(super) fn matters(&self, id: &str) -> bool {
-        self.causes
-            .get(id)
-            .is_some_and(|entry| entry.matters || !entry.modules.is_empty())
+        self.causes.get(id).is_some_and(Entry::is_told)
     }
 
-    /// The causes that matter, for the report, worst first. A cause that only the whole range has, because several commits changed
-    /// one definition, names the commits that did.
-    pub(super) fn into_report(self) -> Vec<report::Cause> {
+    /// A cause that a report tells and that nothing describes.
+    pub(super) fn undescribed(&self, texts: &Texts) -> Option<&str> {
+        let mut told = self.causes.iter().filter(|(_, entry)| entry.is_told());
+        let (id, _) = told.find(|(id, _)| !texts.contains_key(*id))?;
+        Some(id)
+    }
+
+    /// The causes that matter and are described, for the report, worst first. A cause that only the whole range has,
+    /// because several commits changed one definition, names the commits that did.
+    pub(super) fn into_report(self, mut texts: Texts) -> Vec<report::Cause> {
         let mut commits_of: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for entry in self.causes.values() {
             commits_of
-                .entry(entry.cause.name.to_string())
+                .entry(entry.record.clone())
                 .or_default()
                 .extend(entry.commits.iter().cloned());
         }
         let mut causes: Vec<(bool, report::Cause)> = self
             .causes
-            .into_values()
-            .filter(|entry| entry.matters || !entry.modules.is_empty())
-            .map(|entry| {
+            .into_iter()
+            .filter(|(_, entry)| entry.is_told())
+            .filter_map(|(id, entry)| {
                 let commits = if entry.commits.is_empty() {
-                    commits_of
-                        .remove(&entry.cause.name.to_string())
-                        .unwrap_or_default()
+                    commits_of.remove(&entry.record).unwrap_or_default()
                 } else {
-                    entry.commits.clone()
+                    entry.commits
                 };
-                (entry.at_tip, describe(entry, commits))
+                let cause = report::Cause {
+                    base: entry.base,
+                    head: entry.head,
+                    commits,
+                    protected: entry.protected.into_iter().collect(),
+                    unprotected: entry.unprotected,
+                    modules: entry.modules.into_iter().collect(),
+                    ..texts.remove(&id)?
+                };
+                Some((entry.at_tip, cause))
             })
             .collect();
         causes.sort_by(|(a_at_tip, a), (b_at_tip, b)| {
@@ -175,44 +248,36 @@ impl CauseTable {
     }
 }
 
-fn location(graph: &TypeGraph, symbol: &str, cause: &Cause) -> Option<Location> {
-    let (unit, _) = graph.exporter(symbol)?;
-    let record = graph.record(unit, graph.name_id(&cause.name)?)?;
-    (graph.text(record.text) == cause.base_text)
-        .then_some(record.location)
-        .flatten()
-        .map(|location| graph.location(location))
+impl Entry {
+    fn is_told(&self) -> bool {
+        self.matters || !self.modules.is_empty()
+    }
 }
 
 /// A cause as reports tell it, without what it does to a set of symbols.
 pub(super) fn describe_alone(cause: Cause) -> report::Cause {
-    let entry = Entry {
-        cause,
-        commits: Vec::new(),
-        protected: BTreeSet::new(),
-        modules: BTreeSet::new(),
-        unprotected: 0,
-        at_tip: true,
-        matters: true,
-    };
-    describe(entry, Vec::new())
+    let (base, head) = (cause.base.clone().map(place), cause.head.clone().map(place));
+    report::Cause {
+        base,
+        head,
+        ..without_places(cause)
+    }
 }
 
-fn describe(entry: Entry, commits: Vec<String>) -> report::Cause {
-    let cause = entry.cause;
+fn without_places(cause: Cause) -> report::Cause {
     report::Cause {
         id: cause.fingerprint,
         name: cause.name.in_c(),
         record: cause.name.to_string(),
         class: cause.class.word().to_owned(),
-        base: cause.base.map(place),
-        head: cause.head.map(place),
-        commits,
+        base: None,
+        head: None,
+        commits: Vec::new(),
         changes: cause.changes.into_iter().map(change).collect(),
         diff: diff(&c_layout(&cause.base_text), &c_layout(&cause.head_text)),
-        protected: entry.protected.into_iter().collect(),
-        unprotected: entry.unprotected,
-        modules: entry.modules.into_iter().collect(),
+        protected: Vec::new(),
+        unprotected: 0,
+        modules: Vec::new(),
     }
 }
 

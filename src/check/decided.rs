@@ -3,10 +3,11 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
 use time::Date;
 
 use crate::compare::{ChangeClass, Comparison, KnownCauses, Reach, Side};
-use crate::policy::{ApprovalStanding, Decisions, Severity};
+use crate::policy::{AllowedBreaks, ApprovalStanding, Decisions, Severity};
 use crate::report::{
     ApprovalState, ApprovalUse, ClassifiedChange, PolicyFindings, Report, RuleUse, to_approve,
 };
@@ -15,7 +16,7 @@ use crate::report::{
 pub(super) struct Decided<'a> {
     decisions: &'a Decisions,
     /// Symbols by the fingerprint that covers or once covered their change.
-    asked: RefCell<BTreeMap<String, BTreeSet<String>>>,
+    asked: RefCell<Asked>,
 }
 
 impl<'a> Decided<'a> {
@@ -140,70 +141,98 @@ impl<'a> Decided<'a> {
         Some(rule.to_string())
     }
 
-    /// Fills in what the decisions did to the run and what it lacks.
-    pub(super) fn tell(&self, report: &mut Report) {
-        let policy = PolicyFindings {
-            rules: self.rules_used(report),
-            approvals: self.approvals(report),
-            to_approve: to_approve(report, &self.decisions.allowed),
-            ..std::mem::take(&mut report.policy)
+    /// The symbols that each approval was asked about, by its fingerprint.
+    pub(super) fn asked(&self) -> Asked {
+        self.asked.borrow().clone()
+    }
+
+    /// What people decided, whatever it did.
+    pub(super) fn told(&self) -> Told {
+        let approval = |approval: &crate::policy::Approval| ApprovalUse {
+            fingerprint: approval.fingerprint.clone(),
+            place: format!("{}:{}", approval.file, approval.line),
+            state: match approval.is_expired(self.decisions.today) {
+                true => ApprovalState::Expired,
+                false => ApprovalState::Used,
+            },
+            what: approval.what.clone().unwrap_or_default(),
+            reason: approval.reason.clone(),
+            owner: approval.owner.clone(),
+            expires: approval.expires.map(day),
+            reference: approval.reference.clone(),
+            symbols: Vec::new(),
         };
-        report.policy = policy;
-    }
-
-    fn rules_used(&self, report: &Report) -> Vec<RuleUse> {
-        let mut symbols: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for symbol in &report.tip.symbols {
-            for rule in symbol.changes.iter().filter_map(|c| c.rule.as_deref()) {
-                symbols.entry(rule).or_default().insert(&symbol.symbol);
-            }
-        }
-        let mut used = Vec::new();
-        for rule in self.decisions.rules.rules() {
-            let text = rule.to_string();
-            if let Some(symbols) = symbols.remove(text.as_str()) {
-                used.push(RuleUse {
-                    reason: rule.reason.clone(),
-                    symbols: symbols.len(),
-                    rule: text,
-                });
-            }
-        }
-        used
-    }
-
-    fn approvals(&self, report: &Report) -> Vec<ApprovalUse> {
-        let asked = self.asked.borrow();
-        let titles: BTreeMap<&str, String> = report
-            .causes
-            .iter()
-            .map(|cause| (cause.id.as_str(), crate::report::cause_title(cause)))
-            .collect();
-        let use_of = |approval: &crate::policy::Approval| {
-            let symbols = asked.get(&approval.fingerprint);
-            let state = match (symbols, approval.is_expired(self.decisions.today)) {
-                (None, _) => ApprovalState::Unused,
-                (Some(_), true) => ApprovalState::Expired,
-                (Some(_), false) => ApprovalState::Used,
-            };
-            let title = titles.get(approval.fingerprint.as_str()).cloned();
-            ApprovalUse {
-                fingerprint: approval.fingerprint.clone(),
-                place: format!("{}:{}", approval.file, approval.line),
-                state,
-                what: title.or_else(|| approval.what.clone()).unwrap_or_default(),
-                reason: approval.reason.clone(),
-                owner: approval.owner.clone(),
-                expires: approval.expires.map(day),
-                reference: approval.reference.clone(),
-                symbols: symbols
-                    .map(|symbols| symbols.iter().cloned().collect())
-                    .unwrap_or_default(),
-            }
+        let rule = |rule: &crate::policy::Rule| RuleUse {
+            rule: rule.to_string(),
+            reason: rule.reason.clone(),
+            symbols: 0,
         };
         let approvals = self.decisions.approvals.list();
-        approvals.into_iter().map(use_of).collect()
+        Told {
+            rules: self.decisions.rules.rules().iter().map(rule).collect(),
+            approvals: approvals.into_iter().map(approval).collect(),
+            allowed: self.decisions.allowed.clone(),
+        }
     }
+}
+
+/// Symbols by the fingerprint of an approval.
+pub(super) type Asked = BTreeMap<String, BTreeSet<String>>;
+
+/// What people decided, before it is known what it did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Told {
+    /// The rules, in their order, without a count.
+    pub rules: Vec<RuleUse>,
+    /// The approvals, by file and line, in the state that they have if a change needs them.
+    pub approvals: Vec<ApprovalUse>,
+    /// Breaks that files of another tool accept.
+    pub allowed: Vec<AllowedBreaks>,
+}
+
+/// Fills in what the decisions did to the run and what it lacks.
+pub(super) fn tell(report: &mut Report, told: Told, asked: &Asked) {
+    let policy = PolicyFindings {
+        rules: rules_used(report, told.rules),
+        approvals: approvals_used(report, told.approvals, asked),
+        to_approve: to_approve(report, &told.allowed),
+        ..std::mem::take(&mut report.policy)
+    };
+    report.policy = policy;
+}
+
+fn rules_used(report: &Report, rules: Vec<RuleUse>) -> Vec<RuleUse> {
+    let mut symbols: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for symbol in &report.tip.symbols {
+        for rule in symbol.changes.iter().filter_map(|c| c.rule.as_deref()) {
+            symbols.entry(rule).or_default().insert(&symbol.symbol);
+        }
+    }
+    let used = rules.into_iter().filter_map(|rule| {
+        let symbols = symbols.remove(rule.rule.as_str())?.len();
+        Some(RuleUse { symbols, ..rule })
+    });
+    used.collect()
+}
+
+fn approvals_used(report: &Report, approvals: Vec<ApprovalUse>, asked: &Asked) -> Vec<ApprovalUse> {
+    let titles: BTreeMap<&str, String> = report
+        .causes
+        .iter()
+        .map(|cause| (cause.id.as_str(), crate::report::cause_title(cause)))
+        .collect();
+    let used = approvals.into_iter().map(|mut approval| {
+        match asked.get(&approval.fingerprint) {
+            Some(symbols) => approval.symbols = symbols.iter().cloned().collect(),
+            None => approval.state = ApprovalState::Unused,
+        }
+        if let Some(title) = titles.get(approval.fingerprint.as_str()) {
+            approval.what.clone_from(title);
+        }
+        approval
+    });
+    used.collect()
 }
 
 /// A day as files write it.

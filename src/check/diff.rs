@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::causes::CauseTable;
+use super::causes::{CauseTable, Texts, causes_of};
+use super::decided::tell;
 use super::findings::{Judge, full_name};
-use super::run::{keep_causes, unexplained_reason};
+use super::join::keep_causes;
+use super::run::unexplained_reason;
 use super::verdict::{conclude, unchecked};
 use crate::baseline::{Candidate, verify_types};
 use crate::compare::{Side, compare};
@@ -57,12 +59,13 @@ pub fn diff(pair: &Pair<'_>) -> Report {
         .extend(unexplained_reason(&comparison.unexplained, None));
     let mut findings = judge.findings(&mut comparison, side(pair.base), side(pair.head));
     report.warnings.extend(judge.unknown_modules(&mut findings));
-    let mut causes = CauseTable::default();
-    causes.add(&comparison, &findings, None);
+    let (mut causes, mut texts) = (CauseTable::default(), Texts::new());
+    let uses = causes_of(&comparison, &findings, &mut texts);
+    causes.add(uses, &findings, None);
     report.tip = findings;
     keep_causes(&mut report.tip, |id| causes.matters(id));
-    report.causes = causes.into_report();
-    judge.decided.tell(&mut report);
+    report.causes = causes.into_report(texts);
+    tell(&mut report, judge.decided.told(), &judge.decided.asked());
     conclude(&mut report);
     report
 }
@@ -276,6 +279,7 @@ fn compared(pair: &Pair<'_>, judge: &Judge<'_>) -> Compared {
 
 fn provenance(pair: &Pair<'_>) -> Provenance {
     Provenance {
+        target: None,
         old: Some(side_name(pair.base)),
         new: Some(side_name(pair.head)),
         lists: pair

@@ -1,13 +1,15 @@
-//! Walks the commits and writes down what each one brings.
+//! Walks the commits of a run, or of a part of it, and writes down what each one brings.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::causes::CauseTable;
+use super::causes::{Texts, causes_of};
 use super::comparable::mismatches;
 use super::findings::{Judge, full_name};
 use super::hidden::hidden;
+use super::join::join;
+use super::part::{Brought, End, Piece, Shard, Stand, Start, Step, Tip, Turn, Twice};
 use super::reasons::{commit_name, history_reason, snapshot_reason};
-use super::verdict::{conclude, unchecked};
+use super::verdict::unchecked;
 use crate::baseline::Baseline;
 use crate::compare::{Side, classify, compare};
 use crate::history::{Commit, Repo, Walk};
@@ -15,7 +17,7 @@ use crate::kbuild::Config;
 use crate::modules::{Database, Outcome, impact};
 use crate::policy::{Decisions, ProtectedSet, Severity, Standing};
 use crate::report::{
-    BaselineName, CommitFindings, Compared, ComparedSymbol, Findings, ListName, Mode, ModuleStatus,
+    BaselineName, Compared, ComparedSymbol, HiddenFindings, ListName, Mode, PolicyFindings,
     Provenance, Reason, ReasonCode, Report,
 };
 use crate::snapshot::{Builder, Snapshot, SnapshotError, Source};
@@ -36,6 +38,10 @@ pub struct Gate<'a> {
     pub mode: Mode,
     /// Whether a break fails the run even if a later commit undoes it.
     pub per_commit: bool,
+    /// The target that all this belongs to, if it has a name.
+    pub target: Option<String>,
+    /// Where the policy was read from, and which commits edit it.
+    pub policy: PolicyFindings,
 }
 
 /// The commits to check.
@@ -51,250 +57,280 @@ pub struct Series<'a> {
 ///
 /// Never fails as a whole: what could not be checked stands in the report's reasons.
 pub fn run(gate: &Gate<'_>, series: Series<'_>, builder: &mut Builder<'_>) -> Report {
-    let mut report = unchecked(gate.mode, gate.per_commit, Vec::new());
-    report.provenance = provenance(gate, series.walk);
-    report.compared = compared(gate);
-    if !gate.baseline.manifest.crcs_enforced {
-        report.warnings.push(
-            "CONFIG_MODVERSIONS is off: the CRCs are not enforced by that kernel, whose loader compares none"
-                .to_owned(),
-        );
-    }
-    let mut run = Run {
+    let piece = compute(gate, series, Shard::WHOLE, builder);
+    join(vec![piece]).unwrap_or_else(|reason| unchecked(gate.mode, gate.per_commit, vec![*reason]))
+}
+
+/// Computes a part of a run: its slice of the commits, with the last one what belongs to the run as a whole.
+///
+/// Never fails as a whole: what could not be computed stands in the piece's reasons.
+pub fn compute(
+    gate: &Gate<'_>,
+    series: Series<'_>,
+    shard: Shard,
+    builder: &mut Builder<'_>,
+) -> Piece {
+    let slice = shard.slice(series.walk.commits.len());
+    let mut walker = Walker {
         gate,
         judge: Judge::new(gate.protected, gate.modules, gate.decisions),
-        causes: CauseTable::default(),
-        standing: Standings::default(),
-        conflicting: BTreeSet::new(),
-        report,
+        texts: Texts::new(),
+        total: slice.len() + 1,
+        done: 0,
     };
-    if let Some(base) = run.base(series, builder) {
-        run.walk(series, builder, base);
+    let (start, before) = walker.start(series, slice.start, builder);
+    let (mut steps, mut tip) = (Vec::new(), None);
+    if let Some(before) = before {
+        let commits = series.walk.commits.get(slice).unwrap_or_default();
+        let last = walker.walk(series.repo, commits, builder, before, &mut steps);
+        tip = shard.is_last().then(|| walker.tip(&last));
     }
-    run.hidden(series);
-    run.finish()
+    let end = shard.is_last().then(|| Box::new(walker.end(series, tip)));
+    Piece {
+        start,
+        steps,
+        asked: walker.judge.decided.asked(),
+        causes: walker.texts,
+        end,
+    }
 }
 
-struct Run<'a> {
+struct Walker<'a> {
     gate: &'a Gate<'a>,
     judge: Judge<'a>,
-    causes: CauseTable,
-    standing: Standings,
-    /// Symbols that a kernel exports twice and that were told.
-    conflicting: BTreeSet<String>,
-    report: Report,
+    texts: Texts,
+    /// Commits to compute, and how many of them are.
+    total: usize,
+    done: usize,
 }
 
-/// Which symbols and modules differ from the baseline after each step, and since which commit.
-#[derive(Default)]
-struct Standings {
-    symbols: BTreeMap<String, Option<String>>,
-    modules: BTreeMap<String, Option<String>>,
+/// A commit that was computed.
+struct At {
+    commit: Commit,
+    snapshot: Snapshot,
+    /// Protected and used symbols that differ from the baseline, and modules that no longer load.
+    symbols: BTreeSet<String>,
+    modules: BTreeSet<String>,
 }
 
-impl Run<'_> {
-    /// The snapshot of the commit before the range, if it can be compared with the baseline.
-    fn base(&mut self, series: Series<'_>, builder: &mut Builder<'_>) -> Option<Snapshot> {
-        let commit = &series.walk.base;
+impl Walker<'_> {
+    fn snapshot(
+        &mut self,
+        repo: &Repo,
+        commit: &Commit,
+        builder: &mut Builder<'_>,
+    ) -> Result<Snapshot, SnapshotError> {
+        self.done = self.total.min(self.done + 1);
         builder
             .progress()
-            .commit(1, series.walk.commits.len() + 1, &title(commit));
-        let snapshot = match builder.snapshot(Source::Commit {
-            repo: series.repo,
-            commit,
-        }) {
-            Ok(snapshot) => snapshot,
-            Err(error) => {
-                self.report.reasons.push(reason_of(&error, commit, builder));
-                return None;
-            }
-        };
-        let reasons = mismatches(self.gate.baseline, &snapshot, self.gate.config);
-        if !reasons.is_empty() {
-            self.report.reasons.extend(reasons);
-            return None;
-        }
-        self.conflicts(&snapshot, commit);
-        self.standing
-            .update(self.gate, &self.judge, &snapshot, None);
-        Some(snapshot)
+            .commit(self.done, self.total, &title(commit));
+        builder.snapshot(Source::Commit { repo, commit })
     }
 
-    fn walk(&mut self, series: Series<'_>, builder: &mut Builder<'_>, base: Snapshot) {
-        let mut before = (series.walk.base.clone(), base.clone());
-        let mut last_checked = true;
-        for (at, commit) in series.walk.commits.iter().enumerate() {
-            builder
-                .progress()
-                .commit(at + 2, series.walk.commits.len() + 1, &title(commit));
-            match builder.snapshot(Source::Commit {
-                repo: series.repo,
-                commit,
-            }) {
+    /// What the commit at place `first` is compared with: the last one before it that can be computed.
+    fn start(
+        &mut self,
+        series: Series<'_>,
+        first: usize,
+        builder: &mut Builder<'_>,
+    ) -> (Start, Option<At>) {
+        let refused = |reasons| (Start::Refused { reasons }, None);
+        let earlier = series.walk.commits.iter().take(first).rev();
+        for commit in earlier.chain([&series.walk.base]) {
+            self.done = 0;
+            let snapshot = match self.snapshot(series.repo, commit, builder) {
+                Ok(snapshot) => snapshot,
+                Err(error) => {
+                    let is_base = commit.id == series.walk.base.id;
+                    if is_base || matches!(error, SnapshotError::Interrupted) {
+                        return refused(vec![reason_of(&error, commit, builder)]);
+                    }
+                    // The part that this commit belongs to tells why.
+                    continue;
+                }
+            };
+            if first == 0 {
+                let reasons = mismatches(self.gate.baseline, &snapshot, self.gate.config);
+                if !reasons.is_empty() {
+                    return refused(reasons);
+                }
+            }
+            let at = self.at(commit.clone(), snapshot);
+            let stand = Stand {
+                commit: commit.id.as_str().to_owned(),
+                compiler: at.snapshot.fingerprint.compiler.clone(),
+                symbols: at.symbols.clone(),
+                modules: at.modules.clone(),
+                conflicts: self.conflicts(&at.snapshot),
+            };
+            return (Start::At(stand), Some(at));
+        }
+        refused(Vec::new())
+    }
+
+    /// Walks the commits and hands back the last one that could be computed.
+    fn walk(
+        &mut self,
+        repo: &Repo,
+        commits: &[Commit],
+        builder: &mut Builder<'_>,
+        mut before: At,
+        steps: &mut Vec<Step>,
+    ) -> At {
+        for commit in commits {
+            let mut step = Step {
+                commit: commit_name(commit),
+                conflicts: Vec::new(),
+                reasons: Vec::new(),
+                brought: None,
+            };
+            match self.snapshot(repo, commit, builder) {
                 Ok(snapshot) => {
-                    self.commit(commit, &snapshot, (&before.0, &before.1));
-                    before = (commit.clone(), snapshot);
-                    last_checked = true;
+                    let at = self.at(commit.clone(), snapshot);
+                    self.commit(&mut step, &before, &at);
+                    before = at;
+                    steps.push(step);
                 }
                 Err(error) => {
-                    self.report.reasons.push(reason_of(&error, commit, builder));
+                    step.reasons.push(reason_of(&error, commit, builder));
+                    steps.push(step);
                     if matches!(error, SnapshotError::Interrupted) {
-                        last_checked = false;
                         break;
                     }
-                    self.report
-                        .commits
-                        .push(unchecked_commit(commit, &before.0));
-                    last_checked = false;
                 }
             }
         }
-        if !last_checked {
-            self.report.warnings.push(format!(
-                "the tip could not be checked; what stands against the baseline is commit {}",
-                before.0.id.as_str()
-            ));
-        }
-        self.tip(&before.1);
-        self.causes.locate(&base.types);
+        before
     }
 
     /// One commit against the one before it.
-    fn commit(&mut self, commit: &Commit, head: &Snapshot, (parent, base): (&Commit, &Snapshot)) {
-        self.conflicts(head, commit);
+    fn commit(&mut self, step: &mut Step, before: &At, at: &At) {
+        let (base, head) = (&before.snapshot, &at.snapshot);
+        step.conflicts = self.conflicts(head);
         let mut comparison = compare(side(base), side(head));
-        self.unexplained(&comparison.unexplained, Some(commit));
-        let mut findings = self.judge.findings(&mut comparison, side(base), side(head));
-        let restored = self
-            .standing
-            .update(self.gate, &self.judge, head, Some(commit.id.as_str()));
-        pardon(&mut findings, &restored.symbols);
-        self.causes
-            .add(&comparison, &findings, Some(commit.id.as_str()));
-        self.report.commits.push(CommitFindings {
-            commit: commit_name(commit),
-            checked: true,
-            against: parent.id.as_str().to_owned(),
+        let unexplained = unexplained_reason(&comparison.unexplained, Some(&at.commit));
+        step.reasons.extend(unexplained);
+        let findings = self.judge.findings(&mut comparison, side(base), side(head));
+        step.brought = Some(Box::new(Brought {
+            against: before.commit.id.as_str().to_owned(),
+            causes: causes_of(&comparison, &findings, &mut self.texts),
             findings,
-            restored: restored.symbols,
-            modules_restored: restored.modules,
+            symbols: Turn::of(&before.symbols, &at.symbols),
+            modules: Turn::of(&before.modules, &at.modules),
             config: base
                 .config
                 .difference(&head.config)
                 .iter()
                 .map(|option| format!("{}: {} → {}", option.option, option.old, option.new))
                 .collect(),
-        });
+        }));
     }
 
     /// The last commit that could be checked against the baseline.
-    fn tip(&mut self, tip: &Snapshot) {
-        let baseline = self.gate.baseline;
+    fn tip(&mut self, at: &At) -> Tip {
+        let (baseline, tip) = (self.gate.baseline, &at.snapshot);
         let base = Side {
             symvers: &baseline.symvers,
             types: &baseline.types,
         };
         let mut comparison = compare(base, side(tip));
-        self.unexplained(&comparison.unexplained, None);
+        let reasons = unexplained_reason(&comparison.unexplained, None);
         let mut findings = self.judge.findings(&mut comparison, base, side(tip));
-        let unknown = self.judge.unknown_modules(&mut findings);
-        self.report.warnings.extend(unknown);
+        let mut warnings: Vec<String> = self
+            .judge
+            .unknown_modules(&mut findings)
+            .into_iter()
+            .collect();
         let idle = tip
             .conflicts
             .iter()
             .filter(|conflict| self.judge.standing(&conflict.symbol) == Standing::Unlisted);
-        self.report
-            .warnings
-            .extend(idle.map(|conflict| conflict.message.clone()));
-        for symbol in &mut findings.symbols {
-            symbol.since = self.standing.symbols.get(&symbol.symbol).cloned().flatten();
-        }
-        for module in findings
-            .modules
-            .iter_mut()
-            .filter(|module| module.status == ModuleStatus::StopsLoading)
-        {
-            module.since = self
-                .standing
-                .modules
-                .get(&full_name(&module.provider, &module.module))
-                .cloned()
-                .flatten();
-        }
-        self.causes.add(&comparison, &findings, None);
-        self.report.tip = findings;
-        self.report.warnings.extend(tip.warnings.iter().cloned());
+        warnings.extend(idle.map(|conflict| conflict.message.clone()));
+        warnings.extend(tip.warnings.iter().cloned());
         if let Some(first) = tip.messages.first() {
-            self.report.warnings.push(format!(
+            warnings.push(format!(
                 "the tree's declarations gave {} messages of the genksyms grammar, which a kernel build hides; the first: {}: {}",
                 tip.messages.len(),
                 first.location,
                 first.message
             ));
         }
+        Tip {
+            commit: at.commit.id.as_str().to_owned(),
+            causes: causes_of(&comparison, &findings, &mut self.texts),
+            findings,
+            reasons: reasons.into_iter().collect(),
+            warnings,
+        }
     }
 
     /// A symbol that somebody relies on and that one kernel exports with two values: which one a module gets is not known.
-    fn conflicts(&mut self, snapshot: &Snapshot, commit: &Commit) {
-        for conflict in &snapshot.conflicts {
-            if self.judge.standing(&conflict.symbol) == Standing::Unlisted
-                || !self.conflicting.insert(conflict.symbol.clone())
-            {
-                continue;
-            }
-            self.report.reasons.push(Reason {
-                code: ReasonCode::ExportAmbiguous,
+    fn conflicts(&self, snapshot: &Snapshot) -> Vec<Twice> {
+        let relied_on = |symbol: &str| self.judge.standing(symbol) != Standing::Unlisted;
+        let conflicts = snapshot.conflicts.iter();
+        let conflicts = conflicts.filter(|conflict| relied_on(&conflict.symbol));
+        conflicts
+            .map(|conflict| Twice {
+                symbol: conflict.symbol.clone(),
                 message: conflict.message.clone(),
-                next_step: Some(
-                    "export the symbol once; the kernel's own build refuses this too".to_owned(),
-                ),
-                commit: Some(commit.id.as_str().to_owned()),
-                file: None,
-                line: None,
-                expected: None,
-                found: None,
-            });
+            })
+            .collect()
+    }
+
+    /// How a commit stands against the baseline.
+    fn at(&self, commit: Commit, snapshot: Snapshot) -> At {
+        let baseline = &self.gate.baseline.symvers;
+        let symbols = baseline
+            .iter()
+            .filter(|export| self.judge.standing(&export.symbol) != Standing::Unlisted)
+            .filter(|export| {
+                let now = snapshot.symvers.get(&export.symbol);
+                let classes = classify(Some(export), now);
+                self.judge.severity(Some(export), now, &classes) > Severity::Note
+            })
+            .map(|export| export.symbol.clone())
+            .collect();
+        let modules = impact(self.gate.modules, baseline, &snapshot.symvers)
+            .into_iter()
+            .filter(|module| module.outcome == Outcome::Breaks)
+            .map(|module| full_name(&module.provider, &module.module))
+            .collect();
+        At {
+            commit,
+            snapshot,
+            symbols,
+            modules,
         }
     }
 
-    fn unexplained(&mut self, symbols: &[String], commit: Option<&Commit>) {
-        self.report
-            .reasons
-            .extend(unexplained_reason(symbols, commit));
-    }
-
-    /// What the commits hide from the CRCs.
-    fn hidden(&mut self, series: Series<'_>) {
+    /// What belongs to the run as a whole.
+    fn end(&self, series: Series<'_>, tip: Option<Tip>) -> End {
+        let gate = self.gate;
+        let mut frame = unchecked(gate.mode, gate.per_commit, Vec::new());
+        frame.provenance = provenance(gate, series.walk);
+        frame.compared = compared(gate, &self.judge);
+        frame.policy = gate.policy.clone();
+        if !gate.baseline.manifest.crcs_enforced {
+            frame.warnings.push(
+                "CONFIG_MODVERSIONS is off: the CRCs are not enforced by that kernel, whose loader compares none"
+                    .to_owned(),
+            );
+        }
+        let mut hidden_warnings = Vec::new();
         let matcher = &self.judge.matcher;
-        match hidden(series.repo, series.walk, matcher, &mut self.report.warnings) {
-            Ok(found) => self.report.hidden = found,
-            Err(error) => self.report.reasons.push(history_reason(&error)),
+        let found = hidden(series.repo, series.walk, matcher, &mut hidden_warnings);
+        let (hidden, hidden_reason) = match found {
+            Ok(found) => (found, None),
+            Err(error) => (HiddenFindings::default(), Some(history_reason(&error))),
+        };
+        End {
+            frame,
+            tip,
+            hidden,
+            hidden_reason,
+            hidden_warnings,
+            decided: self.judge.decided.told(),
         }
-        for commit in &self.report.commits {
-            let reserves = |line: &&String| line.contains("KABI") && line.contains("RESERVE");
-            let toggled = commit.config.iter().filter(reserves);
-            self.report.warnings.extend(toggled.map(|line| {
-                format!(
-                    "commit {} switches reserved slots on or off: {line}",
-                    commit.commit.short()
-                )
-            }));
-        }
-    }
-
-    fn finish(mut self) -> Report {
-        let commits = self
-            .report
-            .commits
-            .iter_mut()
-            .map(|commit| &mut commit.findings);
-        for findings in commits.chain([&mut self.report.tip]) {
-            keep_causes(findings, |id| self.causes.matters(id));
-        }
-        self.report.causes = self.causes.into_report();
-        self.judge.decided.tell(&mut self.report);
-        conclude(&mut self.report);
-        self.report
     }
 }
 
@@ -316,92 +352,10 @@ pub(super) fn unexplained_reason(symbols: &[String], commit: Option<&Commit>) ->
     })
 }
 
-/// Symbols and modules that a commit brings back.
-struct Restored {
-    symbols: Vec<String>,
-    modules: Vec<String>,
-}
-
-impl Standings {
-    /// Notes how a snapshot stands against the baseline and tells what came back with it.
-    fn update(
-        &mut self,
-        gate: &Gate<'_>,
-        judge: &Judge<'_>,
-        head: &Snapshot,
-        commit: Option<&str>,
-    ) -> Restored {
-        let baseline = &gate.baseline.symvers;
-        let symbols = baseline
-            .iter()
-            .filter(|export| judge.standing(&export.symbol) != Standing::Unlisted)
-            .filter(|export| {
-                let now = head.symvers.get(&export.symbol);
-                let classes = classify(Some(export), now);
-                judge.severity(Some(export), now, &classes) > Severity::Note
-            })
-            .map(|export| export.symbol.clone())
-            .collect();
-        let modules = impact(gate.modules, baseline, &head.symvers)
-            .into_iter()
-            .filter(|module| module.outcome == Outcome::Breaks)
-            .map(|module| full_name(&module.provider, &module.module))
-            .collect();
-        Restored {
-            symbols: replace(&mut self.symbols, symbols, commit),
-            modules: replace(&mut self.modules, modules, commit),
-        }
-    }
-}
-
-/// Replaces a set of names and keeps since when each has been in it; hands back the names that left.
-fn replace(
-    held: &mut BTreeMap<String, Option<String>>,
-    now: BTreeSet<String>,
-    commit: Option<&str>,
-) -> Vec<String> {
-    let gone: Vec<String> = held
-        .keys()
-        .filter(|name| !now.contains(*name))
-        .cloned()
-        .collect();
-    for name in &gone {
-        held.remove(name);
-    }
-    for name in now {
-        held.entry(name)
-            .or_insert_with(|| commit.map(str::to_owned));
-    }
-    gone
-}
-
-/// A change that brings a symbol back to the baseline breaks nothing.
-fn pardon(findings: &mut Findings, restored: &[String]) {
-    for symbol in &mut findings.symbols {
-        if restored.binary_search(&symbol.symbol).is_ok() {
-            symbol.severity = Severity::Note;
-            for change in &mut symbol.changes {
-                change.severity = Severity::Note;
-            }
-        }
-    }
-    findings.tally();
-}
-
 fn side(snapshot: &Snapshot) -> Side<'_> {
     Side {
         symvers: &snapshot.symvers,
         types: &snapshot.types,
-    }
-}
-
-/// Leaves only the causes that the report tells, and counts the others.
-pub(super) fn keep_causes(findings: &mut Findings, matters: impl Fn(&str) -> bool) {
-    let before = findings.causes.len();
-    findings.causes.retain(|id| matters(id));
-    findings.counts.other_causes = before - findings.causes.len();
-    for symbol in &mut findings.symbols {
-        symbol.causes.retain(|id| matters(id));
     }
 }
 
@@ -417,20 +371,7 @@ fn title(commit: &Commit) -> String {
     format!("{} {}", commit.id.short(), commit.subject)
 }
 
-fn unchecked_commit(commit: &Commit, against: &Commit) -> CommitFindings {
-    CommitFindings {
-        commit: commit_name(commit),
-        checked: false,
-        against: against.id.as_str().to_owned(),
-        findings: Findings::default(),
-        restored: Vec::new(),
-        modules_restored: Vec::new(),
-        config: Vec::new(),
-    }
-}
-
-fn compared(gate: &Gate<'_>) -> Compared {
-    let judge = Judge::new(gate.protected, gate.modules, gate.decisions);
+fn compared(gate: &Gate<'_>, judge: &Judge<'_>) -> Compared {
     let mut modules: Vec<String> = gate
         .modules
         .list()
@@ -455,6 +396,7 @@ fn compared(gate: &Gate<'_>) -> Compared {
 fn provenance(gate: &Gate<'_>, walk: &Walk) -> Provenance {
     let fingerprint = &gate.baseline.manifest.fingerprint;
     Provenance {
+        target: gate.target.clone(),
         base: Some(commit_name(&walk.base)),
         head: walk.commits.last().map(commit_name),
         baseline: Some(BaselineName {

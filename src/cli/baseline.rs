@@ -9,7 +9,7 @@ use super::check::inconsistent;
 use super::decisions::from_disk;
 use super::stdout::{error, note, print};
 use super::symvers::Tree;
-use super::toolchain::Toolchain;
+use super::toolchain::{Build, Toolchain};
 use super::{Context, Outcome, configs, protect, reason};
 use crate::baseline::{
     self, Baseline, CONFIG, Contents, Extra, MODULES, STABLELIST, create, replace, verify,
@@ -112,7 +112,7 @@ impl Create {
         let list = self.list()?;
         let settings = self
             .toolchain
-            .settings(configs::read(&self.configs)?, None)?;
+            .settings(configs::read(&self.configs)?, &Build::default())?;
         let mut extras = Vec::new();
         if !self.modules.is_empty() {
             extras.push(Extra {
@@ -281,9 +281,11 @@ impl Update {
         } else {
             configs::read(&self.configs)?
         };
-        let settings = self
-            .toolchain
-            .settings(source, Some(&old.manifest.fingerprint.arch))?;
+        let build = Build {
+            arch: Some(old.manifest.fingerprint.arch.clone()),
+            ..Build::default()
+        };
+        let settings = self.toolchain.settings(source, &build)?;
         let (snapshot, commit) = self.tree.snapshot(context, settings, &self.toolchain)?;
         let config = snapshot.config.to_text();
         replace(

@@ -1,16 +1,17 @@
-//! `kabigate cache`: look after the folder of unit results.
+//! `kabigate cache`: look after the folder of unit results, and move it.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::outputs::write_stream;
 use super::stdout::print;
 use super::toolchain::{cache_folder, size};
 use super::{Context, Outcome, reason};
 use crate::report::ReasonCode;
-use crate::snapshot::{CacheSize, UnitCache};
+use crate::snapshot::{ArchiveError, CacheSize, Moved, UnitCache};
 
-/// Count, check or shorten the folder of unit results
+/// Count, check, shorten or move the folder of unit results
 ///
 /// The folder holds results that can be computed again; it can be deleted at any time, also as a whole.
 #[derive(Debug, Subcommand)]
@@ -21,6 +22,10 @@ pub(crate) enum CacheCommand {
     Verify(Verify),
     /// Remove the entries that were not used for the longest time
     Prune(Prune),
+    /// Write the cache to one file, a tar archive packed with zstd
+    Export(Export),
+    /// Take the entries of such a file, each of which is checked; all of them, or none if the file is damaged
+    Import(Import),
 }
 
 #[derive(Args, Debug)]
@@ -54,12 +59,35 @@ pub(crate) struct Prune {
     cache_limit: u64,
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct Export {
+    #[command(flatten)]
+    folder: Folder,
+    /// The file to write
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Import {
+    #[command(flatten)]
+    folder: Folder,
+    /// The file to read
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Most that the file may unpack to, such as 500M or 5G
+    #[arg(long, env = "KABIGATE_CACHE_LIMIT", value_name = "SIZE", default_value = "5G", value_parser = size)]
+    cache_limit: u64,
+}
+
 impl CacheCommand {
     pub(crate) fn run(&self, _: &Context) -> Outcome {
         match self {
             CacheCommand::Stat(command) => command.folder.stat(),
             CacheCommand::Verify(command) => command.run(),
             CacheCommand::Prune(command) => command.run(),
+            CacheCommand::Export(command) => command.run(),
+            CacheCommand::Import(command) => command.run(),
         }
     }
 }
@@ -125,6 +153,64 @@ impl Prune {
             told(&pruned.left)
         ));
         Ok(0)
+    }
+}
+
+impl Export {
+    fn run(&self) -> Outcome {
+        let (cache, folder) = self.folder.open()?;
+        let mut moved = Moved::default();
+        write_stream(&self.file, |out| {
+            moved = cache.export(out)?;
+            Ok(())
+        })?;
+        let size = std::fs::metadata(&self.file).map_or(0, |found| found.len());
+        print(&format!(
+            "{}: exported {} entries to {}, {}{}\n",
+            folder.display(),
+            moved.written,
+            self.file.display(),
+            bytes(size),
+            left_out(&moved)
+        ));
+        Ok(0)
+    }
+}
+
+impl Import {
+    fn run(&self) -> Outcome {
+        let (cache, folder) = self.folder.open()?;
+        let failed = |error: ArchiveError| {
+            let (code, next) = match error {
+                ArchiveError::Limit { .. } => (
+                    ReasonCode::LimitExceeded,
+                    "allow more with --cache-limit SIZE, or export a shortened cache: `kabigate cache prune`",
+                ),
+                _ => (
+                    ReasonCode::InputInvalid,
+                    "fetch the file again, or go on without: the units are computed again",
+                ),
+            };
+            reason(code, format!("{}: {error}", self.file.display()), next)
+        };
+        let file = std::fs::File::open(&self.file).map_err(|error| failed(error.into()))?;
+        let moved = cache.import(file, self.cache_limit).map_err(failed)?;
+        print(&format!(
+            "{}: imported {} entries, {} were there{}\n",
+            folder.display(),
+            moved.written,
+            moved.known,
+            left_out(&moved)
+        ));
+        Ok(0)
+    }
+}
+
+/// What was damaged, for people.
+fn left_out(moved: &Moved) -> String {
+    match moved.damaged {
+        0 => String::new(),
+        damaged => format!(", {damaged} damaged ones left out"),
     }
 }
 

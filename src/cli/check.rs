@@ -8,26 +8,29 @@ use clap::{Args, ValueEnum};
 use super::outputs::Outputs;
 use super::policy_files::PolicyFiles;
 use super::progress::Shown;
-use super::settings::Settings;
-use super::stdout::warning;
-use super::toolchain::Toolchain;
+use super::selection::{Commits, Selection};
+use super::stdout::{note, warning};
+use super::toolchain::{Build, Toolchain};
 use super::{Context, Outcome, configs, decisions, interrupt, protect, reason};
 use crate::baseline::{Baseline, Inconsistency, verify};
 use crate::check::{
-    Gate, Series, history_reason, kbuild_reason, list_reasons, run, snapshot_reason, unchecked,
+    Gate, PART_SCHEMA, Part, RunId, Series, Shard, compute, kbuild_reason, line_digest,
+    list_reasons, run, snapshot_reason, unchecked,
 };
-use crate::history::{HeldFolder, Repo, Walk};
+use crate::history::Walk;
 use crate::kbuild::{Config, ConfigBase, ConfigSource, ConfigText};
 use crate::modules::Database;
 use crate::policy::{Decisions, ProtectedSet, RuleContext};
-use crate::report::{Mode, Reason, ReasonCode, Report};
+use crate::report::{Mode, PolicyFindings, Reason, ReasonCode, Report, ReportSet};
 use crate::snapshot::Builder;
 
 const EXAMPLES: &str = "\
 Examples:
   kabigate check --range origin/main..HEAD --baseline baselines/x86_64
   kabigate check --tree linux --onto v6.1.176 --patches series/ --baseline baselines/x86_64 \\
-      --modules drivers/ --output console --output junit:report.xml --output markdown:report.md";
+      --modules drivers/ --output console --output junit:report.xml --output markdown:report.md
+  kabigate check --range origin/main..HEAD --target all --output console --output 'json:reports/{target}.json'
+  kabigate check --range origin/main..HEAD --target arm64 --shard 2/7 --output json:part-2.json";
 
 /// Check a range of commits or a patch series against a baseline
 ///
@@ -36,28 +39,12 @@ Examples:
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Check {
-    /// Git tree of the kernel
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    tree: PathBuf,
-    /// Commits to check; a missing side stands for HEAD
-    #[arg(long, value_name = "A..B", required_unless_present = "patches", conflicts_with_all = ["onto", "patches"])]
-    range: Option<String>,
-    /// Revision that the patch series applies to
-    #[arg(long, value_name = "REV", requires = "patches")]
-    onto: Option<String>,
-    /// Patch series: a folder of patches, a quilt series, or an mbox
-    #[arg(long, value_name = "DIR|MBOX", requires = "onto")]
-    patches: Option<PathBuf>,
-    /// Baseline folder
-    #[arg(long, env = "KABIGATE_BASELINE", value_name = "DIR")]
-    baseline: Option<PathBuf>,
-    /// Revision that baseline, lists, rules, approvals and kabigate.toml are read from, as far as they lie in the tree
-    /// [default: the commit before those that are checked]
-    #[arg(long, env = "KABIGATE_POLICY_REF", value_name = "REV")]
-    policy_ref: Option<String>,
-    /// File with options of a check [default: kabigate.toml beside the baseline, or in baselines/ or at the top of the tree]
-    #[arg(long, env = "KABIGATE_SETTINGS", value_name = "FILE")]
-    settings: Option<PathBuf>,
+    #[command(flatten)]
+    selection: Selection,
+    /// Compute only part I of N of the commits and write it with --output json:FILE; `kabigate merge` joins the parts to
+    /// the report. Exit code 0 says that the part was computed, not that it passes
+    #[arg(long, env = "KABIGATE_SHARD", value_name = "I/N")]
+    shard: Option<Shard>,
     /// Protected list beside the baseline's own `stablelist`; repeatable
     #[arg(long, value_name = "LIST")]
     protect: Vec<PathBuf>,
@@ -127,31 +114,89 @@ impl From<ModeArgument> for Mode {
 impl Check {
     pub(crate) fn run(&self, context: &Context) -> Outcome {
         self.outputs.check()?;
-        let mut warnings = Vec::new();
-        let mut mode = self.mode.unwrap_or(ModeArgument::Enforce);
-        let mut report = match self.report(context, &mut mode, &mut warnings) {
-            Ok(report) => report,
-            Err(reasons) => unchecked(mode.into(), self.per_commit, interrupt::reasons(reasons)),
-        };
-        for text in &warnings {
-            warning(context, text);
+        if self.shard.is_some() {
+            self.outputs.check_part()?;
         }
-        warnings.append(&mut report.warnings);
-        report.warnings = warnings;
-        self.outputs.write(context, &report)
+        let mut warnings = Vec::new();
+        let selected = self.selection.commits(&mut warnings);
+        let selected = selected.and_then(|commits| {
+            let targets = self.selection.chosen(&commits)?;
+            if self.shard.is_some() && targets.len() > 1 {
+                let next = "name it: --target NAME";
+                let message = format!(
+                    "a part is one of one target, and there are {}",
+                    targets.len()
+                );
+                return Err(reason(ReasonCode::Usage, message, next));
+            }
+            Ok((commits, targets))
+        });
+        let (commits, targets) = match selected {
+            Ok(selected) => selected,
+            Err(reason) => {
+                let mode = self.mode.unwrap_or(ModeArgument::Enforce);
+                let report = self.refused(mode, None, vec![reason]);
+                return self.write(context, warnings, report);
+            }
+        };
+        let mut reports = Vec::new();
+        for target in targets {
+            if let Some(name) = &target {
+                note(context, &format!("target {name}"));
+            }
+            let mut warnings = warnings.clone();
+            let mut mode = self.mode.unwrap_or(ModeArgument::Enforce);
+            let done = self.target(
+                context,
+                &commits,
+                target.as_deref(),
+                &mut mode,
+                &mut warnings,
+            );
+            match done {
+                Ok(Done::Part(part)) => {
+                    for text in &warnings {
+                        warning(context, text);
+                    }
+                    return self.outputs.write_part(context, &part);
+                }
+                Ok(Done::Report(report)) => reports.push(told(context, warnings, *report)),
+                Err(reasons) => {
+                    let report = self.refused(mode, target, interrupt::reasons(reasons));
+                    reports.push(told(context, warnings, report));
+                }
+            }
+        }
+        match <[Report; 1]>::try_from(reports) {
+            Ok([report]) => self.outputs.write(context, &report),
+            Err(reports) => self.outputs.write_set(context, &ReportSet::new(reports)),
+        }
+    }
+
+    fn write(&self, context: &Context, warnings: Vec<String>, report: Report) -> Outcome {
+        self.outputs
+            .write(context, &told(context, warnings, report))
+    }
+
+    fn refused(&self, mode: ModeArgument, target: Option<String>, reasons: Vec<Reason>) -> Report {
+        let mut report = unchecked(mode.into(), self.per_commit, reasons);
+        report.provenance.target = target;
+        report
     }
 
     /// Everything up to the walk can fail as a whole; the reasons then are the report.
-    fn report(
+    fn target(
         &self,
         context: &Context,
+        commits: &Commits,
+        target: Option<&str>,
         mode: &mut ModeArgument,
         warnings: &mut Vec<String>,
-    ) -> Result<Report, Vec<Reason>> {
+    ) -> Result<Done, Vec<Reason>> {
         let one = |reason: Reason| vec![reason];
-        let (repo, walk, _scratch) = self.walk(warnings).map_err(one)?;
-        let files = PolicyFiles::new(&repo, &walk, self.policy_ref.as_deref()).map_err(one)?;
-        let options = self.options(&files).map_err(one)?;
+        let walk = &commits.walk;
+        let files = self.selection.policy_files(commits).map_err(one)?;
+        let options = self.options(&files, target).map_err(one)?;
         *mode = options.mode;
         let baseline = files.baseline(&options.baseline).map_err(one)?;
         warnings.extend(baseline.warnings.iter().cloned());
@@ -163,9 +208,9 @@ impl Check {
         unversioned(imported(&modules).into_iter(), "imported", &baseline)?;
         consistent(&baseline, &protected, &modules)?;
         let decisions = self
-            .decisions(&options, &baseline, &files, &walk, warnings)
+            .decisions(&options, &baseline, &files, walk, warnings)
             .map_err(one)?;
-        let config = self.config(&baseline).map_err(one)?;
+        let config = self.config(&baseline, &options, &files).map_err(one)?;
         let source = ConfigSource {
             base: ConfigBase::Text(ConfigText {
                 bytes: baseline.config.clone(),
@@ -177,9 +222,13 @@ impl Check {
             }),
             fragments: Vec::new(),
         };
+        let of_baseline = Build {
+            arch: Some(baseline.manifest.fingerprint.arch.clone()),
+            ..Build::default()
+        };
         let settings = self
             .toolchain
-            .settings(source, Some(&baseline.manifest.fingerprint.arch))
+            .settings(source, &options.build.clone().or(&of_baseline))
             .map_err(|reason| vec![reason])?;
         let cache = settings.cache.clone();
         let progress = Shown::new(context);
@@ -193,29 +242,54 @@ impl Check {
             decisions: &decisions,
             mode: options.mode.into(),
             per_commit: options.per_commit,
+            target: target.map(str::to_owned),
+            policy: PolicyFindings {
+                sources: files.sources(),
+                edits: files.edits(),
+                ..PolicyFindings::default()
+            },
         };
         let series = Series {
-            repo: &repo,
-            walk: &walk,
+            repo: &commits.repo,
+            walk,
         };
-        let mut report = run(&gate, series, &mut builder);
+        let done = match self.shard {
+            None => Done::Report(Box::new(run(&gate, series, &mut builder))),
+            Some(shard) => {
+                let piece = compute(&gate, series, shard, &mut builder);
+                if piece.is_interrupted() {
+                    return Err(interrupt::reasons(Vec::new()));
+                }
+                let run = run_id(&gate, walk, &files).map_err(one)?;
+                Done::Part(Box::new(Part {
+                    schema: PART_SCHEMA.to_owned(),
+                    shard,
+                    run,
+                    warnings: warnings.clone(),
+                    piece,
+                }))
+            }
+        };
         // The work area is left before the cache is looked after.
         drop(builder);
-        report.policy.sources = files.sources();
-        report.policy.edits = files.edits();
-        warnings.extend(self.toolchain.shorten(cache.as_ref()));
-        Ok(report)
+        let shortened = self.toolchain.shorten(cache.as_ref());
+        warnings.extend(shortened);
+        Ok(done)
     }
 
     /// The options: flags and environment before the settings file.
-    fn options(&self, files: &PolicyFiles<'_>) -> Result<CheckOptions, Reason> {
-        let baseline = self.baseline.as_deref();
-        let settings = Settings::find(self.settings.as_deref(), &self.tree, baseline, files)?;
+    fn options(
+        &self,
+        files: &PolicyFiles<'_>,
+        target: Option<&str>,
+    ) -> Result<CheckOptions, Reason> {
+        let settings = self.selection.options(files, target)?;
         let either = |flags: &[PathBuf], file: Vec<PathBuf>| match flags {
             [] => file,
             flags => flags.to_vec(),
         };
-        let baseline = self.baseline.clone().or(settings.baseline).ok_or_else(|| {
+        let baseline = self.selection.baseline.clone().or(settings.baseline);
+        let baseline = baseline.ok_or_else(|| {
             reason(
                 ReasonCode::Usage,
                 "no baseline is named",
@@ -234,6 +308,8 @@ impl Check {
             modules: either(&self.modules, settings.modules),
             mode: mode.unwrap_or(ModeArgument::Enforce),
             per_commit: self.per_commit || settings.per_commit.unwrap_or_default(),
+            config: settings.config,
+            build: settings.build,
         })
     }
 
@@ -261,51 +337,79 @@ impl Check {
         decisions::read(named, Some(baseline), &context, today, &read, warnings)
     }
 
-    /// The baseline's configuration, which `--config` must equal.
-    fn config(&self, baseline: &Baseline) -> Result<Config, Reason> {
-        let label = baseline
-            .path
-            .join(crate::baseline::CONFIG)
-            .display()
-            .to_string();
-        let config =
-            Config::parse(&baseline.config, &label).map_err(|error| kbuild_reason(&error))?;
-        if let Some(path) = &self.config {
-            let text = crate::kbuild::read_config(path).map_err(|error| kbuild_reason(&error))?;
-            let other =
-                Config::parse(&text.bytes, &text.label).map_err(|error| kbuild_reason(&error))?;
-            configs::equal(&config, &other, &baseline.name())?;
-        }
+    /// The baseline's configuration, which `--config` or the one of the settings must equal.
+    fn config(
+        &self,
+        baseline: &Baseline,
+        options: &CheckOptions,
+        files: &PolicyFiles<'_>,
+    ) -> Result<Config, Reason> {
+        let parse = |bytes: &[u8], label: &str| {
+            Config::parse(bytes, label).map_err(|error| kbuild_reason(&error))
+        };
+        let label = baseline.path.join(crate::baseline::CONFIG);
+        let config = parse(&baseline.config, &label.display().to_string())?;
+        let other = match (&self.config, &options.config) {
+            (Some(path), _) => {
+                let text = crate::kbuild::read_config(path).map_err(|e| kbuild_reason(&e))?;
+                parse(&text.bytes, &text.label)?
+            }
+            (None, Some(path)) => parse(&files.read(path)?, &path.display().to_string())?,
+            (None, None) => return Ok(config),
+        };
+        configs::equal(&config, &other, &baseline.name())?;
         Ok(config)
     }
+}
 
-    /// The commits, and the folder that a patch series was applied in.
-    fn walk(&self, warnings: &mut Vec<String>) -> Result<(Repo, Walk, HeldFolder), Reason> {
-        let repo = Repo::open(&self.tree).map_err(|error| history_reason(&error))?;
-        let parent = std::env::temp_dir();
-        let scratch = HeldFolder::create(&parent).map_err(|error| {
-            reason(
-                ReasonCode::InputInvalid,
-                format!("{}: {error}", parent.display()),
-                "set TMPDIR to a folder that exists, is accessible and has room",
-            )
-        })?;
-        let walk = match (&self.range, &self.onto, &self.patches) {
-            (Some(range), _, _) => {
-                warnings.extend(dirty(&repo)?);
-                repo.range(range)
-            }
-            (None, Some(onto), Some(patches)) => repo.series(onto, patches, scratch.path()),
-            _ => {
-                return Err(reason(
-                    ReasonCode::Usage,
-                    "nothing to check",
-                    "pass --range A..B, or --onto REV with --patches",
-                ));
-            }
-        };
-        Ok((repo, walk.map_err(|error| history_reason(&error))?, scratch))
+/// What a check of one target comes to.
+enum Done {
+    Report(Box<Report>),
+    Part(Box<Part>),
+}
+
+/// The report with what reading the inputs had to tell, which is also shown.
+fn told(context: &Context, mut warnings: Vec<String>, mut report: Report) -> Report {
+    for text in &warnings {
+        warning(context, text);
     }
+    warnings.append(&mut report.warnings);
+    report.warnings = warnings;
+    report
+}
+
+/// What tells this run apart from others.
+fn run_id(gate: &Gate<'_>, walk: &Walk, files: &PolicyFiles<'_>) -> Result<RunId, Reason> {
+    let id = |commit: &crate::history::Commit| commit.id.as_str().to_owned();
+    let modules = gate
+        .modules
+        .write()
+        .map_err(|error| crate::check::module_reason(&error))?;
+    let mut protected: Vec<String> = gate.protected.symbols().map(str::to_owned).collect();
+    protected.extend(
+        gate.protected
+            .lists()
+            .iter()
+            .map(|(name, count)| format!("{name}: {count}")),
+    );
+    let today = gate.decisions.today.map(|day| day.to_string());
+    let mut beside: Vec<Vec<u8>> = [modules, protected.join("\n"), today.unwrap_or_default()]
+        .map(String::into_bytes)
+        .to_vec();
+    beside.extend(gate.baseline.kept().map(<[u8]>::to_vec));
+    let ids = walk.commits.iter().map(|commit| commit.id.as_str());
+    Ok(RunId {
+        tool: unchecked(gate.mode, gate.per_commit, Vec::new()).tool,
+        target: gate.target.clone(),
+        base: id(&walk.base),
+        head: walk.commits.last().map(id).unwrap_or_default(),
+        commits: walk.commits.len(),
+        line: line_digest(ids),
+        baseline: format!("{} {}", gate.baseline.name(), gate.baseline.digest),
+        policy: files.digest(beside.iter().map(Vec::as_slice)),
+        mode: gate.mode,
+        per_commit: gate.per_commit,
+    })
 }
 
 /// Options after flags, environment and settings file.
@@ -320,6 +424,10 @@ struct CheckOptions {
     modules: Vec<PathBuf>,
     mode: ModeArgument,
     per_commit: bool,
+    /// Configuration that the settings demand.
+    config: Option<PathBuf>,
+    /// How the settings call the kernel's build.
+    build: Build,
 }
 
 /// The protected symbols, each of which must be checkable.
@@ -351,18 +459,6 @@ fn protected(
     unversioned(set.symbols(), "protected", baseline)?;
     protect::add_module_layout(&mut set, &baseline.symvers);
     Ok(set)
-}
-
-/// Says that uncommitted changes are not checked.
-pub(crate) fn dirty(repo: &Repo) -> Result<Option<String>, Reason> {
-    let status = repo.status().map_err(|error| history_reason(&error))?;
-    Ok((status.modified > 0).then(|| {
-        format!(
-            "{} files of the work tree have uncommitted changes, which are not checked: {}; commit them first",
-            status.modified,
-            status.first.join(", ")
-        )
-    }))
 }
 
 /// Refuses symbols without CRC that somebody relies on: a change of their types would go unnoticed.

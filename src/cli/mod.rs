@@ -11,13 +11,16 @@ mod diff;
 mod explain;
 mod interrupt;
 mod lists;
+mod merge;
 mod modules;
 mod outputs;
+mod plan;
 mod policy_files;
 mod progress;
 mod protect;
 mod report;
 mod schema;
+mod selection;
 mod settings;
 mod stdout;
 mod symvers;
@@ -65,6 +68,10 @@ struct Arguments {
 enum Command {
     /// Check a range of commits or a patch series against a baseline
     Check(Box<check::Check>),
+    /// Cut a check into jobs of CI
+    Plan(plan::PlanCommand),
+    /// Join the parts of a check to its report
+    Merge(merge::Merge),
     /// Compare two kernels: symvers files, baselines, headers packages
     Diff(diff::Diff),
     /// Compute the Module.symvers of a tree without compiling it
@@ -80,7 +87,7 @@ enum Command {
     Lists(lists::ListsCommand),
     /// Judge built modules against candidate kernels, as the kernel's module loader would
     Validate(validate::Validate),
-    /// Count, check or shorten the folder of unit results
+    /// Count, check, shorten or move the folder of unit results
     #[command(subcommand)]
     Cache(cache::CacheCommand),
     /// Say what a class of change means, or which definitions changed behind a symbol
@@ -126,6 +133,8 @@ pub fn main() -> ExitCode {
     interrupt::listen(&context);
     let outcome = match arguments.command {
         Command::Check(command) => command.run(&context),
+        Command::Plan(command) => command.run(&context),
+        Command::Merge(command) => command.run(&context),
         Command::Diff(command) => command.run(&context),
         Command::Symvers(command) => command.run(&context),
         Command::Baseline(command) => command.run(&context),

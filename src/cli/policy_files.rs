@@ -37,6 +37,8 @@ struct Told {
     sources: Vec<String>,
     /// Paths in the tree that belong to the policy.
     watched: BTreeSet<String>,
+    /// Digest of the names and contents of the single files.
+    digest: blake3::Hasher,
 }
 
 /// Where a file or folder is read from.
@@ -124,6 +126,29 @@ impl<'a> PolicyFiles<'a> {
 
     /// Reads a file that need not be there.
     pub(crate) fn read_optional(&self, path: &Path) -> Result<Option<Vec<u8>>, Reason> {
+        let read = self.read_at_place(path)?;
+        if let Some(bytes) = &read {
+            let mut told = self.told.borrow_mut();
+            add(&mut told.digest, path.display().to_string().as_bytes());
+            add(&mut told.digest, bytes);
+        }
+        Ok(read)
+    }
+
+    /// Digest of all single files that were read, of where they and folders came from, and of what stands beside them.
+    pub(crate) fn digest<'b>(&self, beside: impl Iterator<Item = &'b [u8]>) -> String {
+        let told = self.told.borrow();
+        let mut digest = told.digest.clone();
+        for source in &told.sources {
+            add(&mut digest, source.as_bytes());
+        }
+        for part in beside {
+            add(&mut digest, part);
+        }
+        digest.finalize().to_hex()[..32].to_owned()
+    }
+
+    fn read_at_place(&self, path: &Path) -> Result<Option<Vec<u8>>, Reason> {
         match self.place(path, "")? {
             Place::Revision(file) => self.blob(&file).map_err(|error| history_reason(&error)),
             Place::Disk => read_file(path, UNPACK_LIMIT).map(Some).map_err(|error| {
@@ -260,6 +285,12 @@ impl<'a> PolicyFiles<'a> {
         };
         inside(&whole).or_else(|| inside(&std::fs::canonicalize(&whole).ok()?))
     }
+}
+
+/// Adds a part to a digest, closed so that no two lists of parts have one digest.
+fn add(digest: &mut blake3::Hasher, part: &[u8]) {
+    digest.update(&(part.len() as u64).to_le_bytes());
+    digest.update(part);
 }
 
 fn edit(commit: &str, change: &PathChange) -> PolicyEdit {

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::outputs::Outputs;
 use super::{Context, Outcome, reason};
-use crate::report::{ReasonCode, json, validation};
+use crate::report::{ReasonCode, json, set, validation};
 
 /// Largest report that is read.
 const LIMIT: u64 = 1 << 30;
@@ -35,6 +35,11 @@ impl ReportCommand {
             let validation = validation::read(&bytes, &name)
                 .map_err(|error| reason(ReasonCode::InputInvalid, error, ""))?;
             return self.outputs.write_validation(context, &validation);
+        }
+        if set::is_set(&bytes) {
+            let set = set::read(&bytes, &self.from.display().to_string())
+                .map_err(|error| reason(ReasonCode::InputInvalid, error, ""))?;
+            return self.outputs.write_set(context, &set);
         }
         let report = json::read(&bytes, &self.from.display().to_string())
             .map_err(|error| reason(ReasonCode::InputInvalid, error, ""))?;

@@ -4,9 +4,11 @@ use std::ffi::OsString;
 
 use clap::Args;
 
+use super::plan::PLAN_SCHEMA;
 use super::stdout::print;
 use super::{Context, Outcome};
-use crate::report::{SCHEMA, schema};
+use crate::check::PART_SCHEMA;
+use crate::report::{SCHEMA, SET_SCHEMA, schema};
 use crate::{baseline, modules};
 
 /// Print the JSON Schema of the report
@@ -40,6 +42,9 @@ pub(super) fn print_versions() {
         "version": env!("CARGO_PKG_VERSION"),
         "formats": {
             "report": {"reads": [SCHEMA], "writes": SCHEMA},
+            "report-set": {"reads": [SET_SCHEMA], "writes": SET_SCHEMA},
+            "part": {"reads": [PART_SCHEMA], "writes": PART_SCHEMA},
+            "plan": {"reads": [PLAN_SCHEMA], "writes": PLAN_SCHEMA},
             "baseline": {"reads": [baseline::SCHEMA], "writes": baseline::SCHEMA},
             "modules": {"reads": [modules::SCHEMA], "writes": modules::SCHEMA},
             "sarif": {"reads": [], "writes": "2.1.0"},

@@ -1,21 +1,31 @@
-//! `kabigate.toml`: options of a check in a file beside the baselines.
+//! `kabigate.toml`: options of a check in a file beside the baselines, and the targets that a check can have.
 //!
-//! A flag beats the environment, the environment beats the file; relative paths are relative to the file.
+//! ```toml
+//! mode = "enforce"              # what stands above the targets holds for all of them
+//!
+//! [target.arm64]
+//! baseline = "debian-6.1-arm64"
+//! cross-compile = "aarch64-linux-gnu-"
+//! ```
+//!
+//! A flag beats the environment, the environment beats the file, a target's own key beats the one above the targets;
+//! relative paths are relative to the file. A file without targets is one check.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::check::ModeArgument;
 use super::policy_files::PolicyFiles;
+use super::toolchain::Build;
 use crate::check::policy_reason;
-use crate::policy::{TomlFile, did_you_mean};
+use crate::policy::{TomlFile, TomlTable, did_you_mean};
 use crate::report::Reason;
 
 /// The file's name.
 pub(crate) const NAME: &str = "kabigate.toml";
 
-/// The options that it can hold.
-const KEYS: [&str; 11] = [
-    "schema",
+/// The options that the file and each target can hold.
+const KEYS: [&str; 15] = [
     "baseline",
     "protect",
     "protect-imports",
@@ -26,11 +36,27 @@ const KEYS: [&str; 11] = [
     "modules",
     "mode",
     "per-commit",
+    "arch",
+    "config",
+    "cc",
+    "cross-compile",
+    "llvm",
 ];
+
+/// Longest name of a target.
+const NAME_LIMIT: usize = 64;
 
 /// What the file says.
 #[derive(Debug, Default)]
 pub(crate) struct Settings {
+    /// What holds for every target, or for the one check of a file without targets.
+    common: Options,
+    targets: BTreeMap<String, Options>,
+}
+
+/// Options of one check.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
     pub(crate) baseline: Option<PathBuf>,
     pub(crate) protect: Vec<PathBuf>,
     pub(crate) protect_imports: Vec<PathBuf>,
@@ -41,6 +67,10 @@ pub(crate) struct Settings {
     pub(crate) modules: Vec<PathBuf>,
     pub(crate) mode: Option<ModeArgument>,
     pub(crate) per_commit: Option<bool>,
+    /// Configuration that the baseline must have been made with.
+    pub(crate) config: Option<PathBuf>,
+    /// How the kernel's build is called.
+    pub(crate) build: Build,
 }
 
 impl Settings {
@@ -68,43 +98,133 @@ impl Settings {
         Ok(Settings::default())
     }
 
+    /// The names of the targets.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &str> {
+        self.targets.keys().map(String::as_str)
+    }
+
+    /// The target that has this baseline, if exactly one has.
+    pub(crate) fn target_of(&self, baseline: &Path) -> Option<&str> {
+        let is_it = |options: &Options| {
+            let own = options
+                .baseline
+                .as_deref()
+                .and_then(|own| std::path::absolute(own).ok());
+            own.is_some() && own == std::path::absolute(baseline).ok()
+        };
+        let mut targets = self.targets.iter().filter(|(_, options)| is_it(options));
+        let (name, _) = targets.next()?;
+        targets.next().is_none().then_some(name)
+    }
+
+    /// The options of a target, or of the one check without.
+    pub(crate) fn options(&self, target: Option<&str>) -> Options {
+        let own = target.and_then(|name| self.targets.get(name)).cloned();
+        match own {
+            Some(own) => own.or(&self.common),
+            None => self.common.clone(),
+        }
+    }
+
     fn read(bytes: &[u8], path: &Path) -> Result<Settings, Reason> {
         let folder = path.parent().unwrap_or(Path::new(""));
         let name = path.display().to_string();
         let read = TomlFile::read(bytes, &name, |file, top| {
-            file.only(top, &KEYS);
+            let beside = ["schema", "target"];
+            let keys: Vec<&str> = beside.into_iter().chain(KEYS).collect();
+            file.only(top, &keys);
             file.schema(top);
-            let mut paths = |key: &str| -> Vec<PathBuf> {
-                let texts = file.texts(top, key).into_iter();
-                texts.map(|(text, _)| folder.join(text)).collect()
-            };
+            let mut targets = BTreeMap::new();
+            for (name, table) in file.named(top, "target") {
+                if !is_name(&name) {
+                    let message =
+                        "a target is named with letters, digits, `.`, `_` and `-`, and not `all`";
+                    file.problem(table.line, message);
+                }
+                file.only(table, &KEYS);
+                targets.insert(name, Options::read(file, table, folder));
+            }
             Settings {
-                protect: paths("protect"),
-                protect_imports: paths("protect-imports"),
-                rules: paths("rules"),
-                approvals: paths("approvals"),
-                allowed_breaks: paths("allowed-breaks"),
-                modules: paths("modules"),
-                baseline: file
-                    .text(top, "baseline")
-                    .map(|(text, _)| folder.join(text)),
-                allow_missing: file.flag(top, "allow-missing"),
-                per_commit: file.flag(top, "per-commit"),
-                mode: file.text(top, "mode").and_then(|(word, line)| {
-                    let mode = ModeArgument::from_word(&word);
-                    if mode.is_none() {
-                        let near = did_you_mean(&word, ["enforce", "observe"]);
-                        let message = format!("no such mode{near} (known are enforce, observe)");
-                        file.problem(line, message);
-                    }
-                    mode
-                }),
+                common: Options::read(file, top, folder),
+                targets,
             }
         });
         read.map_err(|error| Reason {
             code: crate::report::ReasonCode::ConfigInvalid,
             ..policy_reason(&error)
         })
+    }
+}
+
+/// Whether a target can have this name: it stands in paths, matrices and class names.
+fn is_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let starts_well = name
+        .bytes()
+        .next()
+        .is_some_and(|byte| byte.is_ascii_alphanumeric());
+    starts_well && name.len() <= NAME_LIMIT && name != "all" && name.bytes().all(plain)
+}
+
+impl Options {
+    fn read(file: &mut TomlFile<'_>, table: TomlTable<'_>, folder: &Path) -> Options {
+        let mut paths = |key: &str| -> Vec<PathBuf> {
+            let texts = file.texts(table, key).into_iter();
+            texts.map(|(text, _)| folder.join(text)).collect()
+        };
+        Options {
+            protect: paths("protect"),
+            protect_imports: paths("protect-imports"),
+            rules: paths("rules"),
+            approvals: paths("approvals"),
+            allowed_breaks: paths("allowed-breaks"),
+            modules: paths("modules"),
+            baseline: file
+                .text(table, "baseline")
+                .map(|(text, _)| folder.join(text)),
+            config: file
+                .text(table, "config")
+                .map(|(text, _)| folder.join(text)),
+            allow_missing: file.flag(table, "allow-missing"),
+            per_commit: file.flag(table, "per-commit"),
+            mode: file.text(table, "mode").and_then(|(word, line)| {
+                let mode = ModeArgument::from_word(&word);
+                if mode.is_none() {
+                    let near = did_you_mean(&word, ["enforce", "observe"]);
+                    let message = format!("no such mode{near} (known are enforce, observe)");
+                    file.problem(line, message);
+                }
+                mode
+            }),
+            build: Build {
+                arch: file.text(table, "arch").map(|(text, _)| text),
+                cc: file.text(table, "cc").map(|(text, _)| text),
+                cross_compile: file.text(table, "cross-compile").map(|(text, _)| text),
+                llvm: file.text(table, "llvm").map(|(text, _)| text),
+            },
+        }
+    }
+
+    /// These, and where one is not set, the common one.
+    fn or(self, common: &Options) -> Options {
+        let either = |own: Vec<PathBuf>, common: &Vec<PathBuf>| match own.is_empty() {
+            true => common.clone(),
+            false => own,
+        };
+        Options {
+            baseline: self.baseline.or_else(|| common.baseline.clone()),
+            protect: either(self.protect, &common.protect),
+            protect_imports: either(self.protect_imports, &common.protect_imports),
+            allow_missing: self.allow_missing.or(common.allow_missing),
+            rules: either(self.rules, &common.rules),
+            approvals: either(self.approvals, &common.approvals),
+            allowed_breaks: either(self.allowed_breaks, &common.allowed_breaks),
+            modules: either(self.modules, &common.modules),
+            mode: self.mode.or(common.mode),
+            per_commit: self.per_commit.or(common.per_commit),
+            config: self.config.or_else(|| common.config.clone()),
+            build: self.build.or(&common.build),
+        }
     }
 }
 
@@ -118,6 +238,7 @@ mod tests {
         let path = Path::new("baselines/kabigate.toml");
         let text = "baseline = \"x86_64\"\nrules = [\"a\", \"/b\"]\nmode = \"observe\"\nper-commit = true\n";
         let read = Settings::read(text.as_bytes(), path).expect("reads");
+        let read = read.options(None);
         assert_eq!(read.baseline, Some("baselines/x86_64".into()));
         assert_eq!(read.rules, [PathBuf::from("baselines/a"), "/b".into()]);
         assert_eq!(read.per_commit, Some(true));
@@ -125,9 +246,37 @@ mod tests {
         assert_eq!(
             refused.message,
             "baselines/kabigate.toml:1: no such mode; did you mean `observe`? (known are enforce, observe)\n\
-             baselines/kabigate.toml:2: unknown key `rulse`; did you mean `rules`? (known are schema, baseline, protect, \
-             protect-imports, allow-missing, rules, approvals, allowed-breaks, modules, mode, per-commit)"
+             baselines/kabigate.toml:2: unknown key `rulse`; did you mean `rules`? (known are schema, target, baseline, \
+             protect, protect-imports, allow-missing, rules, approvals, allowed-breaks, modules, mode, per-commit, arch, \
+             config, cc, cross-compile, llvm)"
         );
         assert_eq!(refused.code, crate::report::ReasonCode::ConfigInvalid);
+    }
+
+    /// A target has its own keys and, where it has none, those above the targets.
+    #[test]
+    fn targets() {
+        let text = "mode = \"observe\"\nmodules = [\"all\"]\n[target.b]\nbaseline = \"b\"\narch = \"arm64\"\n\
+                    [target.a]\nbaseline = \"a\"\nmodules = \"own\"\nmode = \"enforce\"\n";
+        let read = Settings::read(text.as_bytes(), Path::new("kabi/kabigate.toml")).expect("reads");
+        assert_eq!(read.targets().collect::<Vec<_>>(), ["a", "b"]);
+        let (a, b) = (read.options(Some("a")), read.options(Some("b")));
+        assert_eq!(
+            (a.modules, b.modules),
+            (vec!["kabi/own".into()], vec!["kabi/all".into()])
+        );
+        assert!(matches!(a.mode, Some(ModeArgument::Enforce)));
+        assert!(matches!(b.mode, Some(ModeArgument::Observe)));
+        assert_eq!(b.build.arch.as_deref(), Some("arm64"));
+        assert_eq!(read.target_of(Path::new("kabi/b")), Some("b"));
+        assert_eq!(read.target_of(Path::new("b")), None);
+        let refused = Settings::read(b"[target.all]\nx = 1\n[target.\"../x\"]\n", Path::new("k"))
+            .expect_err("bad");
+        assert_eq!(refused.message.matches("a target is named with").count(), 2);
+        assert!(
+            refused.message.contains("k:2: unknown key `x`"),
+            "{}",
+            refused.message
+        );
     }
 }

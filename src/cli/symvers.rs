@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::check::dirty;
 use super::outputs::write_whole;
 use super::progress::Shown;
+use super::selection::dirty;
 use super::stdout::{note, print, warning};
-use super::toolchain::Toolchain;
+use super::toolchain::{Build, Toolchain};
 use super::{Context, Outcome, configs, reason};
 use crate::check::{history_reason, snapshot_reason};
 use crate::history::{Commit, HistoryError, Repo};
@@ -69,7 +69,7 @@ impl SymversCommand {
     pub(crate) fn run(&self, context: &Context) -> Outcome {
         let settings = self
             .toolchain
-            .settings(configs::read(&self.configs)?, None)?;
+            .settings(configs::read(&self.configs)?, &Build::default())?;
         let (snapshot, _) = self.tree.snapshot(context, settings, &self.toolchain)?;
         let text = snapshot.symvers.write();
         match &self.out {

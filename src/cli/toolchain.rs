@@ -69,16 +69,33 @@ pub(crate) struct Toolchain {
     work: Option<PathBuf>,
 }
 
+/// How the kernel's own build is called for a target.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Build {
+    pub(crate) arch: Option<String>,
+    pub(crate) cc: Option<String>,
+    pub(crate) cross_compile: Option<String>,
+    pub(crate) llvm: Option<String>,
+}
+
+impl Build {
+    /// These, and where one is not set, the other one.
+    pub(crate) fn or(self, other: &Build) -> Build {
+        Build {
+            arch: self.arch.or_else(|| other.arch.clone()),
+            cc: self.cc.or_else(|| other.cc.clone()),
+            cross_compile: self.cross_compile.or_else(|| other.cross_compile.clone()),
+            llvm: self.llvm.or_else(|| other.llvm.clone()),
+        }
+    }
+}
+
 /// Wall time that one call of make may take.
 const MAKE_TIME: Duration = Duration::from_secs(3600);
 
 impl Toolchain {
-    /// The settings of a builder; `arch` is used where the options name none.
-    pub(crate) fn settings(
-        &self,
-        config: ConfigSource,
-        arch: Option<&str>,
-    ) -> Result<Settings, Reason> {
+    /// The settings of a builder; `build` is used where the options name nothing.
+    pub(crate) fn settings(&self, config: ConfigSource, build: &Build) -> Result<Settings, Reason> {
         let jobs = match self.jobs {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             jobs => jobs,
@@ -86,10 +103,17 @@ impl Toolchain {
         let path =
             std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
         let mut make = MakeOptions::new(path);
-        make.arch = self.arch.clone().or_else(|| arch.map(str::to_owned));
-        make.cross_compile.clone_from(&self.cross_compile);
-        make.cc.clone_from(&self.cc);
-        make.llvm.clone_from(&self.llvm);
+        let own = Build {
+            arch: self.arch.clone(),
+            cc: self.cc.clone(),
+            cross_compile: self.cross_compile.clone(),
+            llvm: self.llvm.clone(),
+        };
+        let build = own.or(build);
+        make.arch = build.arch;
+        make.cross_compile = build.cross_compile;
+        make.cc = build.cc;
+        make.llvm = build.llvm;
         make.jobs = jobs;
         make.timeout = MAKE_TIME;
         let work = self.work.clone().unwrap_or_else(std::env::temp_dir);

@@ -4,6 +4,8 @@
 //! says nothing of the definition as a whole, so that it can approve nothing: what is read here only proposes what an
 //! approval may say ([`super::Approval`]).
 
+use serde::{Deserialize, Serialize};
+
 use super::error::PolicyError;
 use crate::symvers::{Problems, shown, unpack};
 
@@ -11,7 +13,8 @@ use crate::symvers::{Problems, shown, unpack};
 const LIMIT: u64 = 16 << 20;
 
 /// The breaks that a file allows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AllowedBreaks {
     /// The file.
     pub name: String,
@@ -20,7 +23,8 @@ pub struct AllowedBreaks {
 }
 
 /// One chunk of the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AllowedBreak {
     /// Its first line, counted from 1.
     pub line: usize,

@@ -164,6 +164,31 @@ impl<'a> TomlFile<'a> {
         tables
     }
 
+    /// The tables of `[key.NAME]`, by name.
+    pub fn named<'t>(&mut self, top: TomlTable<'t>, key: &str) -> Vec<(String, TomlTable<'t>)> {
+        let Some(value) = top.table.get(key) else {
+            return Vec::new();
+        };
+        let Some(all) = value.get_ref().as_table() else {
+            let line = self.lines.line(&value.span());
+            self.problem(line, format!("expected tables: [{key}.NAME]"));
+            return Vec::new();
+        };
+        let mut tables = Vec::new();
+        for (name, value) in all {
+            let line = self.lines.line(&name.span());
+            match value.get_ref().as_table() {
+                Some(table) => {
+                    let name: &str = name.get_ref();
+                    tables.push((name.to_owned(), TomlTable { table, line }));
+                }
+                None => self.problem(line, format!("expected a table: [{key}.NAME]")),
+            }
+        }
+        tables.sort_by(|(a, _), (b, _)| a.cmp(b));
+        tables
+    }
+
     /// A text, with its line.
     pub fn text(&mut self, table: TomlTable<'_>, key: &str) -> Option<(String, usize)> {
         let value = table.table.get(key)?;

@@ -1,5 +1,6 @@
 //! Which renderings a run writes, and where to: `FORMAT[:PATH]`.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -53,6 +54,13 @@ impl Format {
     pub fn names() -> String {
         let names: Vec<&str> = Format::ALL.iter().map(|(_, name)| *name).collect();
         names.join(", ")
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let spelling = Format::ALL.iter().find(|(format, _)| format == self);
+        f.write_str(spelling.map_or("", |(_, name)| name))
     }
 }
 

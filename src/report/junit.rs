@@ -62,6 +62,27 @@ impl Default for Budget {
 /// Renders the report; uses [`Options::junit`].
 #[must_use]
 pub fn render(report: &Report, dialect: Dialect, options: &Options) -> String {
+    render_all(std::slice::from_ref(report), dialect, options)
+}
+
+/// Renders several reports, each as a suite of its own; they share [`Options::junit`].
+#[must_use]
+pub fn render_all(reports: &[Report], dialect: Dialect, options: &Options) -> String {
+    let share = |whole: usize| whole / reports.len().max(1);
+    let options = Options {
+        junit: Budget {
+            cases: share(options.junit.cases),
+            bytes: share(options.junit.bytes),
+        },
+        ..options.clone()
+    };
+    let suites = reports
+        .iter()
+        .map(|report| suite(report, dialect, &options));
+    write(suites.collect())
+}
+
+fn suite(report: &Report, dialect: Dialect, options: &Options) -> TestSuite {
     let view = View::new(report, &options.full);
     let root = root(report);
     let mut cases = Cases::new(options);
@@ -82,7 +103,7 @@ pub fn render(report: &Report, dialect: Dialect, options: &Options) -> String {
     }
     let folded = cases.push_passing(passing(report, &root));
     let gate = gate(&view, &root, cases.dropped, folded);
-    write(report, dialect, &gate, &cases.kept)
+    suite_of(report, dialect, &gate, &cases.kept)
 }
 
 /// One case before it is escaped.
@@ -192,10 +213,13 @@ fn shorten(text: &mut Vec<String>, full: &str) {
     }
 }
 
-/// `kabi.<arch>`: the start of every class name.
+/// `kabi.<arch>`, or `kabi.<target>` where there is one: the start of every class name.
 fn root(report: &Report) -> String {
-    match &report.provenance.baseline {
-        Some(baseline) => format!("kabi.{}", clip(&baseline.arch, 32).replace('.', "_")),
+    let provenance = &report.provenance;
+    let arch = provenance.baseline.as_ref().map(|b| clip(&b.arch, 32));
+    let target = provenance.target.as_ref().map(|t| clip(t, 64));
+    match target.or(arch) {
+        Some(part) => format!("kabi.{}", part.replace('.', "_")),
         None => "kabi".to_owned(),
     }
 }
@@ -549,17 +573,22 @@ fn witness_line(path: &[String]) -> Option<String> {
     (steps.len() > 1).then(|| format!("path {}", steps.join(" → ")))
 }
 
-fn write(report: &Report, dialect: Dialect, gate: &Case, cases: &[Case]) -> String {
-    let baseline = report.provenance.baseline.as_ref();
-    let name = baseline.map_or("kabigate".to_owned(), |b| {
-        format!("kabigate {}", clip(&b.name, MAX_WIDTH))
-    });
+fn suite_of(report: &Report, dialect: Dialect, gate: &Case, cases: &[Case]) -> TestSuite {
+    let baseline = report.provenance.baseline.as_ref().map(|b| &b.name);
+    let name = match report.provenance.target.as_ref().or(baseline) {
+        Some(name) => format!("kabigate {}", clip(name, MAX_WIDTH)),
+        None => "kabigate".to_owned(),
+    };
     let mut suite = TestSuite::new(&escape::xml_attribute(&name));
     suite.package = escape::xml_attribute(&root(report));
     suite.set_timestamp(timestamp(report));
     suite.add_testcase(element(gate, dialect));
     suite.add_testcases(cases.iter().map(|case| element(case, dialect)));
-    let document = ReportBuilder::new().add_testsuite(suite).build();
+    suite
+}
+
+fn write(suites: Vec<TestSuite>) -> String {
+    let document = ReportBuilder::new().add_testsuites(suites).build();
     let mut bytes = Vec::new();
     // INVARIANT: the writer fails only where its sink does, and a Vec takes every byte.
     document

@@ -41,6 +41,7 @@ mod policy_text;
 mod samples;
 pub mod sarif;
 pub mod schema;
+pub mod set;
 #[cfg(test)]
 mod tests;
 pub mod tree;
@@ -55,6 +56,7 @@ pub use format::{Format, Output, check_outputs};
 pub use hidden::*;
 pub use model::*;
 pub use policy::*;
+pub use set::{ReportSet, SET_SCHEMA};
 pub use tree::{ClassDetail, Explanation, Node};
 pub use validation::{
     ModuleProblem, ModuleVerdict, Rebuild, VALIDATION_SCHEMA, ValidatedKernel, ValidatedModule,

@@ -143,6 +143,10 @@ pub enum ReasonCode {
     SandboxUnavailable,
     /// The run was interrupted.
     Interrupted,
+    /// A part of a run is missing, or there twice.
+    PartsIncomplete,
+    /// Parts belong to different runs.
+    PartsMismatch,
 }
 
 impl ReasonCode {
@@ -180,7 +184,9 @@ impl ReasonCode {
             | ReasonCode::ExportAmbiguous
             | ReasonCode::LimitExceeded
             | ReasonCode::SandboxUnavailable
-            | ReasonCode::Interrupted => 3,
+            | ReasonCode::Interrupted
+            | ReasonCode::PartsIncomplete
+            | ReasonCode::PartsMismatch => 3,
         }
     }
 }
@@ -217,6 +223,9 @@ pub struct Reason {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
+    /// The target of `kabigate.toml`, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub target: Option<String>,
     /// First side of the range: the parent of its first commit.
     pub base: Option<CommitName>,
     /// The last commit that was checked.

@@ -60,6 +60,7 @@ pub(super) fn pass() -> Report {
         reasons: Vec::new(),
         warnings: Vec::new(),
         provenance: Provenance {
+            target: None,
             old: None,
             new: None,
             base: Some(commit('1', "Linux 6.1.176")),
@@ -638,6 +639,7 @@ pub(super) fn diff() -> Report {
         verdict: Verdict::Fail,
         exit_code: 1,
         provenance: Provenance {
+            target: None,
             old: None,
             new: None,
             protected: 219,
@@ -700,6 +702,7 @@ pub(super) fn hostile() -> Report {
     };
     report.reasons = Vec::new();
     report.provenance = Provenance {
+        target: None,
         old: None,
         new: None,
         base: Some(nasty('1')),

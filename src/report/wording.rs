@@ -451,6 +451,9 @@ pub(super) fn tip_heading(provenance: &Provenance) -> String {
 pub(super) fn provenance_facts(report: &Report) -> Vec<(&'static str, String)> {
     let provenance = &report.provenance;
     let mut facts = Vec::new();
+    if let Some(target) = &provenance.target {
+        facts.push(("target", clip(target, NAME_LIMIT)));
+    }
     if let Some(base) = &provenance.base {
         facts.push(("base", commit_line(base)));
     }

@@ -96,7 +96,7 @@ pub struct UnitCache {
 }
 
 /// Folder of this version's entries.
-const CURRENT: &str = "units-3";
+pub(super) const CURRENT: &str = "units-3";
 
 /// Folders of former versions.
 pub(super) const FORMER: [&str; 2] = ["units", "units-2"];
@@ -240,8 +240,12 @@ fn encode(value: &impl Serialize) -> io::Result<Vec<u8>> {
 
 /// An entry is the digest of its packed content, then that content.
 pub(super) fn read_entry(path: &Path) -> Option<Vec<u8>> {
-    let bytes = fs::read(path).ok()?;
-    let (digest, packed) = bytes.split_at_checked(32)?;
+    content_of(&fs::read(path).ok()?)
+}
+
+/// The content of an entry; none if it is damaged.
+pub(super) fn content_of(entry: &[u8]) -> Option<Vec<u8>> {
+    let (digest, packed) = entry.split_at_checked(32)?;
     if blake3::hash(packed).as_bytes() != digest {
         return None;
     }

@@ -4,6 +4,7 @@
 //! fingerprint. [`Builder`] drives history, kbuild, cpp and genksyms for one commit after the other in one work area;
 //! units whose compiler call and files are known come from the [`UnitCache`].
 
+mod archive;
 mod area;
 mod assemble;
 mod builder;
@@ -26,6 +27,7 @@ use crate::kbuild::Config;
 use crate::symtypes::{Location, TypeGraph};
 use crate::symvers::Symvers;
 
+pub use archive::{ArchiveError, Moved};
 pub use builder::{Builder, Settings};
 pub use cache::UnitCache;
 pub use error::{SnapshotError, UnitFailure};

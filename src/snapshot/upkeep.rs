@@ -147,6 +147,13 @@ impl UnitCache {
         Ok(kept)
     }
 
+    /// The paths of all entries, damaged ones too.
+    pub(super) fn paths(&self) -> io::Result<Vec<PathBuf>> {
+        let entries = self.entries()?.into_iter();
+        let entries = entries.filter(|entry| !entry.is_abandoned);
+        Ok(entries.map(|entry| entry.path).collect())
+    }
+
     fn entries(&self) -> io::Result<Vec<Entry>> {
         entries_below(&self.folder())
     }
