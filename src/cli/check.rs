@@ -23,11 +23,14 @@ use crate::policy::{Decisions, ProtectedSet, RuleContext};
 use crate::report::{Mode, Reason, ReasonCode, Report};
 use crate::snapshot::Builder;
 
-const EXAMPLES: &str = "\
+const EXAMPLES: &str = concat!(
+    "\
 Examples:
   kabigate check --range origin/main..HEAD --baseline baselines/x86_64
   kabigate check --tree linux --onto v6.1.176 --patches series/ --baseline baselines/x86_64 \\
-      --modules drivers/ --output console --output junit:report.xml --output markdown:report.md";
+      --modules drivers/ --output console --output junit:report.xml --output markdown:report.md",
+    super::help::gate_codes!()
+);
 
 /// Check a range of commits or a patch series against a baseline
 ///

@@ -78,20 +78,9 @@ impl Toolchain {
         config: ConfigSource,
         arch: Option<&str>,
     ) -> Result<Settings, Reason> {
-        let jobs = match self.jobs {
-            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            jobs => jobs,
-        };
-        let path =
-            std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
-        let mut make = MakeOptions::new(path);
-        make.arch = self.arch.clone().or_else(|| arch.map(str::to_owned));
-        make.cross_compile.clone_from(&self.cross_compile);
-        make.cc.clone_from(&self.cc);
-        make.llvm.clone_from(&self.llvm);
-        make.jobs = jobs;
-        make.timeout = MAKE_TIME;
-        let work = self.work.clone().unwrap_or_else(std::env::temp_dir);
+        let make = self.make_options(arch);
+        let jobs = make.jobs;
+        let work = self.work_folder();
         std::fs::create_dir_all(&work).map_err(|error| {
             reason(
                 ReasonCode::InputInvalid,
@@ -99,19 +88,14 @@ impl Toolchain {
                 "name a folder with --work DIR",
             )
         })?;
-        let cache = if self.no_cache {
-            None
-        } else {
-            let folder = self.cache.clone().or_else(cache_folder);
-            folder.map(|folder| {
-                let cache = UnitCache::new(&folder);
-                if self.cache_read_only {
-                    cache.read_only()
-                } else {
-                    cache
-                }
-            })
-        };
+        let cache = self.cache_folder().map(|folder| {
+            let cache = UnitCache::new(&folder);
+            if self.cache_read_only {
+                cache.read_only()
+            } else {
+                cache
+            }
+        });
         Ok(Settings {
             make,
             config,
@@ -120,6 +104,36 @@ impl Toolchain {
             jobs,
             work,
         })
+    }
+
+    /// What make is told; `arch` is used where the options name none.
+    pub(crate) fn make_options(&self, arch: Option<&str>) -> MakeOptions {
+        let path =
+            std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
+        let mut make = MakeOptions::new(path);
+        make.arch = self.arch.clone().or_else(|| arch.map(str::to_owned));
+        make.cross_compile.clone_from(&self.cross_compile);
+        make.cc.clone_from(&self.cc);
+        make.llvm.clone_from(&self.llvm);
+        make.jobs = match self.jobs {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            jobs => jobs,
+        };
+        make.timeout = MAKE_TIME;
+        make
+    }
+
+    /// The folder in which work areas are made.
+    pub(crate) fn work_folder(&self) -> PathBuf {
+        self.work.clone().unwrap_or_else(std::env::temp_dir)
+    }
+
+    /// The folder of unit results, if any are kept.
+    pub(crate) fn cache_folder(&self) -> Option<PathBuf> {
+        if self.no_cache {
+            return None;
+        }
+        self.cache.clone().or_else(cache_folder)
     }
 
     /// Shortens the cache after a run, if the run added to it; hands back what went wrong.
