@@ -31,6 +31,7 @@ impl Place {
         };
         let kernel = support::kernel("linux-6.1");
         let tree = place.path("linux");
+        fs::create_dir_all(tree.join("scripts")).unwrap();
         support::copy(
             &kernel.join("scripts/genksyms"),
             &tree.join("scripts/genksyms"),

@@ -207,6 +207,7 @@ fn describe(entry: Entry, commits: Vec<String>) -> report::Cause {
         class: cause.class.word().to_owned(),
         base: cause.base.map(place),
         head: cause.head.map(place),
+        changed_line: None,
         commits,
         changes: cause.changes.into_iter().map(change).collect(),
         diff: diff(&c_layout(&cause.base_text), &c_layout(&cause.head_text)),

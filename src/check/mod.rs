@@ -13,6 +13,7 @@ mod explain;
 mod facts;
 mod findings;
 mod hidden;
+mod lines;
 mod reasons;
 mod rebuild;
 mod run;

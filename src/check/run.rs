@@ -6,6 +6,7 @@ use super::causes::CauseTable;
 use super::comparable::mismatches;
 use super::findings::{Judge, full_name};
 use super::hidden::hidden;
+use super::lines;
 use super::reasons::{commit_name, history_reason, snapshot_reason};
 use super::verdict::{conclude, unchecked};
 use crate::baseline::Baseline;
@@ -72,7 +73,9 @@ pub fn run(gate: &Gate<'_>, series: Series<'_>, builder: &mut Builder<'_>) -> Re
         run.walk(series, builder, base);
     }
     run.hidden(series);
-    run.finish()
+    let mut report = run.finish();
+    lines::locate(&mut report, series);
+    report
 }
 
 struct Run<'a> {
