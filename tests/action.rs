@@ -358,9 +358,17 @@ fn program_of_a_release() {
     let job = Job::new(None, 0);
     let releases = job.path("releases/v9.9.9");
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Without what debuggers read, which a release does not have either.
+    let program = job.path("stripped");
+    let stripped = Command::new("strip")
+        .args([env!("CARGO_BIN_EXE_kabigate"), "-o"])
+        .arg(&program)
+        .status();
+    assert!(stripped.expect("strip").success());
     let made = Command::new("sh")
         .arg(top.join(".ci/release"))
-        .args([env!("CARGO_BIN_EXE_kabigate"), "v9.9.9"])
+        .arg(&program)
+        .arg("v9.9.9")
         .arg(&releases)
         .output()
         .expect("a shell");

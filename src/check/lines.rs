@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use similar::{ChangeTag, TextDiff};
+use similar::{DiffTag, TextDiff};
 
 use super::Series;
 use crate::history::{Commit, Repo};
@@ -62,16 +62,13 @@ impl File {
             .timeout(DIFF_TIME)
             .diff_lines(old, text.as_str());
         let mut changed = Vec::new();
-        let mut line = 0;
-        for change in diff.iter_all_changes() {
-            match change.tag() {
-                ChangeTag::Equal => line += 1,
-                ChangeTag::Insert => {
-                    line += 1;
-                    changed.push(line);
-                }
+        for op in diff.ops() {
+            let lines = op.new_range();
+            match op.tag() {
+                DiffTag::Equal => {}
                 // What is gone stood behind the line before.
-                ChangeTag::Delete => changed.push(line.max(1)),
+                DiffTag::Delete => changed.push(lines.start.max(1)),
+                DiffTag::Insert | DiffTag::Replace => changed.extend(lines.start + 1..=lines.end),
             }
         }
         File { text, changed }
