@@ -28,7 +28,7 @@ pub(super) fn examine(request: &Request, scratch: &Path) -> (Vec<Finding>, Optio
     let mut findings = Vec::new();
     let source = match Repo::open(&request.tree) {
         Ok(repo) => match commit(request, &repo, &mut findings) {
-            Ok(commit) => Source::Commit(repo, commit),
+            Ok(commit) => Source::Commit(Box::new((repo, commit))),
             Err(error) => {
                 findings.push(refused("git tree", &error));
                 return (findings, None);
@@ -87,7 +87,7 @@ fn commit(
 }
 
 enum Source {
-    Commit(Repo, Commit),
+    Commit(Box<(Repo, Commit)>),
     Folder(PathBuf),
 }
 
@@ -96,7 +96,7 @@ impl Source {
     fn folder(&self, scratch: &Path, more: &[String]) -> Result<PathBuf, String> {
         let (repo, commit) = match self {
             Source::Folder(folder) => return Ok(folder.clone()),
-            Source::Commit(repo, commit) => (repo, commit),
+            Source::Commit(both) => (&both.0, &both.1),
         };
         let src = scratch.join("src");
         let wanted = |path: &str| {
