@@ -15,6 +15,7 @@
 //! | [`kbuild`] | a source tree and a configuration | prepared object tree, plan of units |
 //! | [`history`] | a git tree and a range or series | commits, blob ids, a private work area |
 //! | [`snapshot`] | all of the above | symvers, symtypes and fingerprint of one commit |
+//! | [`doctor`] | a tree and a configuration | what is missing to check it |
 //! | [`baseline`] | a snapshot | the baseline folder, and back |
 //! | [`compare`] | two snapshots | changes, causes, witness paths |
 //! | [`hidden`] | two contents of a file | what it hides from the CRCs |
@@ -34,6 +35,7 @@ pub mod check;
 pub mod cli;
 pub mod compare;
 pub mod cpp;
+pub mod doctor;
 pub mod genksyms;
 pub mod hidden;
 pub mod history;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Each room with the rooms that it may use; a room stands below all of them.
-const ROOMS: [(&str, &[&str]); 15] = [
+const ROOMS: [(&str, &[&str]); 16] = [
     ("symvers", &[]),
     ("hidden", &[]),
     ("symtypes", &["symvers"]),
@@ -20,6 +20,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
             "symvers", "symtypes", "cpp", "genksyms", "kbuild", "history",
         ],
     ),
+    ("doctor", &["cpp", "genksyms", "kbuild", "history"]),
     ("baseline", &["snapshot", "symtypes", "symvers"]),
     ("compare", &["symtypes", "symvers"]),
     ("policy", &["compare", "symvers"]),
@@ -35,8 +36,8 @@ const ROOMS: [(&str, &[&str]); 15] = [
     (
         "cli",
         &[
-            "baseline", "check", "compare", "cpp", "history", "kbuild", "modules", "policy",
-            "report", "snapshot", "symtypes", "symvers",
+            "baseline", "check", "compare", "cpp", "doctor", "history", "kbuild", "modules",
+            "policy", "report", "snapshot", "symtypes", "symvers",
         ],
     ),
 ];

@@ -12,8 +12,8 @@ say() { printf '\n== %s\n' "$*"; }
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
 say "install"
-needed="bc bison ca-certificates chromium cpio debian-archive-keyring flex fonts-dejavu-core gcc gcc-12 git kmod libc6-dev
- libelf-dev libssl-dev libxml2-utils make pkg-config python3 python3-venv rpm shellcheck xz-utils zstd"
+needed="bc bison ca-certificates chromium cpio curl debian-archive-keyring flex fonts-dejavu-core gcc gcc-12 git kmod
+ libc6-dev libelf-dev libssl-dev libxml2-utils make pkg-config python3 python3-venv rpm shellcheck unzip xz-utils zip zstd"
 as_root apt-get update -qq
 # shellcheck disable=SC2086 # a list of package names
 as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $needed >/dev/null
@@ -28,12 +28,13 @@ cargo clippy --locked --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 
 say "shell, Action, workflows"
-shellcheck examples/quickstart.sh tests/*.sh tests/support/*.sh .github/action/run.sh .ci/run
-target/python/bin/check-jsonschema --builtin-schema vendor.github-actions action.yml
+shellcheck -x examples/quickstart.sh tests/*.sh tests/support/*.sh .github/action/*.sh .ci/run .ci/release
+target/python/bin/check-jsonschema --builtin-schema vendor.github-actions action.yml .github/publish/action.yml
 target/python/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml \
-    examples/pull-request.yml examples/github-matrix.yml
+    $(ls examples/*.yml | grep -v gitlab)
 target/python/bin/check-jsonschema --builtin-schema vendor.gitlab-ci examples/gitlab-ci.yml
-target/python/bin/zizmor --offline --quiet action.yml .github/workflows examples/pull-request.yml examples/github-matrix.yml
+target/python/bin/zizmor --offline --quiet action.yml .github/publish/action.yml .github/workflows \
+    $(ls examples/*.yml | grep -v gitlab)
 
 say "tests"
 if cargo nextest --version >/dev/null 2>&1; then

@@ -1,39 +1,64 @@
 #!/bin/sh
-# The steps of action.yml: run.sh keys|install|check|summary|annotations.
+# The steps of action.yml: run.sh keys|install|check|summary|annotations|comment.
 # Inputs come as environment variables, results go to the file that GITHUB_OUTPUT names.
 set -eu
 
+here=$(cd "$(dirname "$0")" && pwd)
 work=${RUNNER_TEMP:?RUNNER_TEMP is not set}/kabigate
 action=${GITHUB_ACTION_PATH:-.}
 report_dir=${REPORT_DIR:-kabigate-report}
+releases=${RELEASES:-https://github.com/kabigate/kabigate/releases/download}
+
+# shellcheck source=.github/action/comment.sh
+. "$here/comment.sh"
 
 # Values are words, numbers and paths of the workflow's author; a line end would forge another output.
 output() {
     printf '%s=%s\n' "$1" "$(printf '%s' "$2" | tr -d '\r\n')" >>"$GITHUB_OUTPUT"
 }
 
-# Keys of the caches: the program by its sources, the units by baseline, compiler and commit.
+# Keys of the caches: the program by its sources or its release, the units by baseline, compiler and commit.
 keys() {
     sources=$(cd "$action" && find Cargo.toml Cargo.lock src -type f | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-32)
+    version=$(printf '%s' "${VERSION:-}" | tr -cd 'A-Za-z0-9._-')
     baseline=$(basename "${BASELINE:-default}" | tr -cd 'A-Za-z0-9._-')
     compiler=$({ cc --version 2>/dev/null || echo none; } | sha256sum | cut -c1-16)
-    output binary-key "kabigate-bin-${RUNNER_OS:-any}-${RUNNER_ARCH:-any}-$sources"
+    output binary-key "kabigate-bin-${RUNNER_OS:-any}-${RUNNER_ARCH:-any}-${version:-$sources}"
     output cache-prefix "kabigate-units-1-$baseline-$compiler-"
     output cache-key "kabigate-units-1-$baseline-$compiler-${GITHUB_SHA:-none}"
 }
 
-# The program is the one that the workflow names or one built from the action's own sources, never from the tree.
+# The program is the one that the workflow names, one of a release, or one built from the action's own sources; never
+# one from the tree.
 install() {
     binary=${BINARY:-}
     if [ -z "$binary" ]; then
         binary=$work/bin/kabigate
-        if [ ! -x "$binary" ]; then
+        if [ ! -x "$binary" ] && [ -n "${VERSION:-}" ]; then
+            release
+        elif [ ! -x "$binary" ]; then
             CARGO_TARGET_DIR=$work/target cargo build --release --locked --manifest-path "$action/Cargo.toml"
             mkdir -p "$work/bin"
             cp "$work/target/release/kabigate" "$binary"
         fi
     fi
     output binary "$binary"
+}
+
+# Takes the program out of a release's archive. A checksum of the workflow pins it; else the release's own list must agree,
+# which finds damage and no forgery.
+release() {
+    archive=kabigate-$VERSION-$(uname -m)-linux.tar.gz
+    mkdir -p "$work/bin" "$work/release"
+    curl -fsSL --retry 3 -o "$work/release/$archive" "$releases/$VERSION/$archive"
+    if [ -n "${CHECKSUM:-}" ]; then
+        echo "$CHECKSUM  $archive" >"$work/release/SHA256SUMS"
+    else
+        curl -fsSL --retry 3 -o "$work/release/SHA256SUMS" "$releases/$VERSION/SHA256SUMS"
+    fi
+    (cd "$work/release" && grep -F "  $archive" SHA256SUMS | sha256sum -c - >&2)
+    tar -xzf "$work/release/$archive" -C "$work/release"
+    cp "$work/release/${archive%.tar.gz}/kabigate" "$work/bin/kabigate"
 }
 
 # Prints the range of the event. Nothing is guessed: what the event lacks, the program refuses.
@@ -48,32 +73,50 @@ event_range() {
 check() {
     mkdir -p "$report_dir" "$work/cache"
     # A report that an earlier step left must not pass for this one's.
-    rm -f "$report_dir/report.json" "$report_dir/junit.xml" "$report_dir/report.md" "$report_dir/annotations.txt"
-    set -- check --tree "${TREE:-.}"
+    for file in report.json junit.xml report.md report.html report.txt kabigate.sarif annotations.txt; do
+        rm -f "$report_dir/$file"
+    done
+    tree=${TREE:-.}
+    set -- --tree "$tree"
+    [ -z "${BASELINE:-}" ] || set -- "$@" --baseline "$BASELINE"
+    set -- check "$@"
     if [ -n "${ONTO:-}${PATCHES:-}" ]; then
         set -- "$@" --onto "${ONTO:-}" --patches "${PATCHES:-}"
     else
         range=${RANGE:-$(event_range)}
         [ -z "$range" ] || set -- "$@" --range "$range"
     fi
-    [ -z "${BASELINE:-}" ] || set -- "$@" --baseline "$BASELINE"
+    [ -z "${CONFIG:-}" ] || set -- "$@" --config "$CONFIG"
+    [ -z "${POLICY_REF:-}" ] || set -- "$@" --policy-ref "$POLICY_REF"
     while IFS= read -r module; do
         [ -z "$module" ] || set -- "$@" --modules "$module"
-    done <<EOF
+    done <<LINES
 ${MODULES:-}
-EOF
+LINES
     set -- "$@" --mode "${MODE:-enforce}"
     [ "${PER_COMMIT:-false}" != true ] || set -- "$@" --per-commit
     [ "${JOBS:-0}" = 0 ] || set -- "$@" --jobs "$JOBS"
-    if [ "${CACHE:-restore}" = off ]; then
-        set -- "$@" --no-cache
-    else
-        set -- "$@" --cache "$work/cache"
-    fi
-    set -- "$@" --output console --output "json:$report_dir/report.json" --output "junit:$report_dir/junit.xml" \
-        --output "markdown:$report_dir/report.md" --output "github:$report_dir/annotations.txt"
+    case ${CACHE:-restore} in
+    off) set -- "$@" --no-cache ;;
+    save) set -- "$@" --cache "$work/cache" ;;
+    # What a pull request computes is not kept, so nothing need be written.
+    *) set -- "$@" --cache "$work/cache" --cache-read-only ;;
+    esac
+    # Annotations and SARIF name files of the repository, in which the tree may be a folder.
+    root=${tree#./}
+    [ "$root" = . ] || set -- "$@" --annotation-root "$root"
+    set -- "$@" --annotations "${ANNOTATIONS:-10}" --output console --output "console:$report_dir/report.txt" \
+        --output "json:$report_dir/report.json" --output "junit:$report_dir/junit.xml" \
+        --output "markdown:$report_dir/report.md" --output "html:$report_dir/report.html" \
+        --output "sarif:$report_dir/kabigate.sarif" --output "github:$report_dir/annotations.txt"
     code=0
     run "$@" || code=$?
+    # What the runner lacks is the usual reason; what is said here changes nothing.
+    if [ "$code" = 3 ]; then
+        set -- doctor --tree "$tree"
+        [ -z "${BASELINE:-}" ] || set -- "$@" --baseline "$BASELINE"
+        run "$@" || :
+    fi
     results "$code"
 }
 
@@ -104,6 +147,8 @@ results() {
     output json "$json"
     output junit "$report_dir/junit.xml"
     output markdown "$report_dir/report.md"
+    output html "$report_dir/report.html"
+    output sarif "$report_dir/kabigate.sarif"
     if [ -s "$json" ]; then
         facts <"$json" >>"$GITHUB_OUTPUT"
     elif [ "$code" = 2 ]; then
@@ -123,6 +168,7 @@ facts() {
         part == "reasons" && /^      "code":/ && known(word($0)) { reasons = reasons (reasons ? "," : "") word($0) }
         part == "tip" && /^      "failing":/ { failing = word($0) + 0 }
         part == "tip" && /^      "warned":/ { warned = word($0) + 0 }
+        part == "tip" && /^      "approved":/ { approved = word($0) + 0 }
         part == "tip" && /^        "status": "stops-loading"/ { modules++ }
         part == "commits" && /^        "id":/ { id = word($0) }
         part == "commits" && /^          "failing":/ && word($0) + 0 > 0 && first == "" && known(id) { first = id }
@@ -131,6 +177,7 @@ facts() {
             print "reasons=" reasons
             print "breaks=" failing + 0
             print "changed-symbols=" failing + warned
+            print "approved=" approved + 0
             print "affected-modules=" modules + 0
             print "first-bad-commit=" first
         }
@@ -156,10 +203,32 @@ annotations() {
     [ ! -s "$file" ] || grep -E '^::(error|warning|notice) ' "$file" | head -n 11
 }
 
+# Comments on the pull request, in place of its own earlier comment. A token that may not is no failure.
+comment() {
+    case ${COMMENT:-off} in
+    off) return 0 ;;
+    failures | changes | always) ;;
+    *)
+        echo "comment: off, failures, changes or always, not ${COMMENT}" >&2
+        return 2
+        ;;
+    esac
+    case $(printf '%s' "${PULL_NUMBER:-}" | tr -d '0-9') in '') ;; *) return 0 ;; esac
+    if [ -z "${PULL_NUMBER:-}" ] || [ ! -s "$report_dir/report.md" ]; then
+        return 0
+    fi
+    wanted=no
+    case $COMMENT:${VERDICT:-not-checked} in
+    always:* | *:fail | *:invalid | *:not-checked) wanted=yes ;;
+    changes:pass) [ "${CHANGED:-0}${APPROVED:-0}" = 00 ] || wanted=yes ;;
+    esac
+    place_comment "$PULL_NUMBER" "$report_dir/report.md" "$wanted"
+}
+
 case ${1:-} in
-keys | install | check | summary | annotations) "$1" ;;
+keys | install | check | summary | annotations | comment) "$1" ;;
 *)
-    echo "usage: run.sh keys|install|check|summary|annotations" >&2
+    echo "usage: run.sh keys|install|check|summary|annotations|comment" >&2
     exit 2
     ;;
 esac

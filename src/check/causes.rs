@@ -272,6 +272,7 @@ fn without_places(cause: Cause) -> report::Cause {
         class: cause.class.word().to_owned(),
         base: None,
         head: None,
+        changed_line: None,
         commits: Vec::new(),
         changes: cause.changes.into_iter().map(change).collect(),
         diff: diff(&c_layout(&cause.base_text), &c_layout(&cause.head_text)),

@@ -358,6 +358,14 @@ impl Joint {
             keep_causes(findings, |id| self.causes.matters(id));
         }
         report.causes = self.causes.into_report(self.texts);
+        if self.last_checked {
+            let at_tip: BTreeSet<&String> =
+                report.tip.symbols.iter().flat_map(|s| &s.causes).collect();
+            let there = report.causes.iter_mut();
+            for cause in there.filter(|cause| at_tip.contains(&cause.id)) {
+                cause.changed_line = end.changed_lines.get(&cause.id).copied();
+            }
+        }
         tell(&mut report, end.decided, &self.asked);
         conclude(&mut report);
         Ok(report)

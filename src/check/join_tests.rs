@@ -101,6 +101,7 @@ fn end() -> End {
     frame.provenance.base = Some(commit("base"));
     frame.provenance.head = Some(commit("d"));
     End {
+        changed_lines: BTreeMap::new(),
         frame,
         tip: Some(Tip {
             commit: "d".to_owned(),

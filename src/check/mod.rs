@@ -15,6 +15,7 @@ mod facts;
 mod findings;
 mod hidden;
 mod join;
+mod lines;
 mod part;
 mod reasons;
 mod rebuild;

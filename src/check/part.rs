@@ -4,7 +4,7 @@
 //! whole walk (since when a symbol is broken, what a commit brings back, causes across commits) is no part of a
 //! [`Piece`]; [`join_parts`](super::join_parts) works it out, also for a run that was never cut.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
@@ -355,6 +355,8 @@ pub struct End {
     pub frame: Report,
     /// The last commit that could be computed against the baseline.
     pub tip: Option<Tip>,
+    /// Where the commits changed the definitions behind what the tip is found to break, by the cause's fingerprint.
+    pub changed_lines: BTreeMap<String, u32>,
     /// What the commits hide from the CRCs.
     pub hidden: HiddenFindings,
     /// Why that could not be looked for.

@@ -7,6 +7,7 @@ use super::comparable::mismatches;
 use super::findings::{Judge, full_name};
 use super::hidden::hidden;
 use super::join::join;
+use super::lines;
 use super::part::{Brought, End, Piece, Shard, Stand, Start, Step, Tip, Turn, Twice};
 use super::reasons::{commit_name, history_reason, snapshot_reason};
 use super::verdict::unchecked;
@@ -323,7 +324,9 @@ impl Walker<'_> {
             Ok(found) => (found, None),
             Err(error) => (HiddenFindings::default(), Some(history_reason(&error))),
         };
+        let causes = tip.as_ref().map_or(&[][..], |tip| &tip.causes);
         End {
+            changed_lines: lines::changed_lines(causes, series),
             frame,
             tip,
             hidden,

@@ -23,10 +23,36 @@ use crate::policy::{ProtectedList, ProtectedSet};
 use crate::report::{Reason, ReasonCode};
 use crate::snapshot::Snapshot;
 
-const CREATE_EXAMPLES: &str = "\
+const SHOW_EXAMPLES: &str = concat!(
+    "\
+Example:
+  kabigate baseline show baselines/x86_64",
+    super::help::kernel_codes!()
+);
+
+const VERIFY_EXAMPLES: &str = "\
+Example:
+  kabigate baseline verify baselines/x86_64
+
+Exit codes:
+  0  every CRC follows from the stored types
+  2  wrong usage, or an input that cannot be read
+  3  the baseline is missing, empty or contradicts itself";
+
+const UPDATE_EXAMPLES: &str = concat!(
+    "\
+Example:
+  kabigate baseline update baselines/x86_64 --tree linux --rev v6.1.177",
+    super::help::kernel_codes!()
+);
+
+const CREATE_EXAMPLES: &str = concat!(
+    "\
 Example:
   kabigate baseline create baselines/x86_64 --tree linux --rev v6.1.176 \\
-      --config x86_64_defconfig --config modversions.config --protect stablelist --modules drivers/";
+      --config x86_64_defconfig --config modversions.config --protect stablelist --modules drivers/",
+    super::help::kernel_codes!()
+);
 
 /// Record, show, verify or replace a baseline
 #[derive(Debug, Subcommand)]
@@ -34,8 +60,10 @@ pub(crate) enum BaselineCommand {
     /// Record the ABI of a revision as a new baseline folder
     Create(Create),
     /// Say what a baseline was made of and what it protects
+    #[command(after_help = SHOW_EXAMPLES)]
     Show(Folder),
     /// Recompute every CRC of a baseline from its stored types
+    #[command(after_help = VERIFY_EXAMPLES)]
     Verify(Folder),
     /// Record another revision in place of the one that a baseline holds; lists, rules and modules stay
     Update(Update),
@@ -75,6 +103,7 @@ pub(crate) struct Folder {
 
 /// Record another revision in place of the one that a baseline holds
 #[derive(Args, Debug)]
+#[command(after_help = UPDATE_EXAMPLES)]
 pub(crate) struct Update {
     /// Baseline folder
     #[arg(value_name = "DIR")]
@@ -143,6 +172,15 @@ impl Create {
                 self.folder.display()
             ),
         );
+        if self.protect.is_none() {
+            let next = "next: write the symbols to protect into its `stablelist`, one a line, or take them from modules: `kabigate modules suggest`";
+            note(context, next);
+        }
+        let step = format!(
+            "next: commit {0}, then `kabigate check --range REV..HEAD --baseline {0}`",
+            self.folder.display()
+        );
+        note(context, &step);
         Ok(0)
     }
 

@@ -11,6 +11,31 @@ use super::{Context, Outcome, reason};
 use crate::report::ReasonCode;
 use crate::snapshot::{ArchiveError, CacheSize, Moved, UnitCache};
 
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  kabigate cache verify
+  kabigate cache verify --keep
+
+Exit codes:
+  0  done
+  2  wrong usage, or a folder that cannot be read
+  3  with --keep, an entry is damaged";
+
+const PRUNE_EXAMPLES: &str = concat!(
+    "\
+Examples:
+  kabigate cache prune --cache-limit 500M
+  kabigate cache prune --cache /srv/kabigate --cache-limit 0",
+    super::help::plain_codes!()
+);
+
+const STAT_EXAMPLES: &str = concat!(
+    "\
+Example:
+  kabigate cache stat",
+    super::help::plain_codes!()
+);
+
 /// Count, check, shorten or move the folder of unit results
 ///
 /// The folder holds results that can be computed again; it can be deleted at any time, also as a whole.
@@ -36,12 +61,14 @@ pub(crate) struct Folder {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = STAT_EXAMPLES)]
 pub(crate) struct Stat {
     #[command(flatten)]
     folder: Folder,
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = VERIFY_EXAMPLES)]
 pub(crate) struct Verify {
     #[command(flatten)]
     folder: Folder,
@@ -51,6 +78,7 @@ pub(crate) struct Verify {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = PRUNE_EXAMPLES)]
 pub(crate) struct Prune {
     #[command(flatten)]
     folder: Folder,

@@ -24,13 +24,16 @@ use crate::policy::{Decisions, ProtectedSet, RuleContext};
 use crate::report::{Mode, PolicyFindings, Reason, ReasonCode, Report, ReportSet};
 use crate::snapshot::Builder;
 
-const EXAMPLES: &str = "\
+const EXAMPLES: &str = concat!(
+    "\
 Examples:
   kabigate check --range origin/main..HEAD --baseline baselines/x86_64
   kabigate check --tree linux --onto v6.1.176 --patches series/ --baseline baselines/x86_64 \\
       --modules drivers/ --output console --output junit:report.xml --output markdown:report.md
   kabigate check --range origin/main..HEAD --target all --output console --output 'json:reports/{target}.json'
-  kabigate check --range origin/main..HEAD --target arm64 --shard 2/7 --output json:part-2.json";
+  kabigate check --range origin/main..HEAD --target arm64 --shard 2/7 --output json:part-2.json",
+    super::help::gate_codes!()
+);
 
 /// Check a range of commits or a patch series against a baseline
 ///

@@ -15,11 +15,14 @@ use crate::modules::Database;
 use crate::policy::{Decisions, ProtectedSet, RuleContext};
 use crate::report::{Reason, ReasonCode, Report};
 
-const EXAMPLES: &str = "\
+const EXAMPLES: &str = concat!(
+    "\
 Examples:
   kabigate diff linux-headers-6.1.0-49-amd64.deb linux-headers-6.1.0-50-amd64.deb
   kabigate diff baselines/x86_64 /lib/modules/6.1.0-50-amd64 --protect stablelist --modules drivers/
-  kabigate diff old/Module.symvers new/Module.symvers --output symbols --output json:report.json";
+  kabigate diff old/Module.symvers new/Module.symvers --output symbols --output json:report.json",
+    super::help::gate_codes!()
+);
 
 /// Compare two kernels
 ///

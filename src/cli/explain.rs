@@ -4,16 +4,19 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::stdout::{error, print};
+use super::stdout::{error, page};
 use super::{Context, Outcome, reason};
 use crate::baseline::Candidate;
 use crate::check::{candidate_reason, explain};
 use crate::report::{CLASSES, ReasonCode, class_text, tree};
 
-const EXAMPLES: &str = "\
+const EXAMPLES: &str = concat!(
+    "\
 Examples:
   kabigate explain enum-shifted
-  kabigate explain netif_rx baselines/old baselines/new";
+  kabigate explain netif_rx baselines/old baselines/new",
+    super::help::kernel_codes!()
+);
 
 /// Say what a class of change means, or which definitions changed behind a symbol
 ///
@@ -43,7 +46,7 @@ impl Explain {
     pub(crate) fn run(&self, context: &Context) -> Outcome {
         match (&self.subject, &self.old, &self.new) {
             (Some(symbol), Some(old), Some(new)) => self.symbol(context, symbol, old, new),
-            (Some(class), ..) => one_class(class),
+            (Some(class), ..) => one_class(context, class),
             (None, ..) => {
                 let width = CLASSES
                     .iter()
@@ -53,7 +56,7 @@ impl Explain {
                 let lines = CLASSES
                     .iter()
                     .map(|text| format!("{:<width$}  {}\n", text.class, text.title));
-                print(&lines.collect::<String>());
+                page(context, &lines.collect::<String>());
                 Ok(0)
             }
         }
@@ -67,7 +70,7 @@ impl Explain {
         let head = load(new, &self.new_symtypes)?;
         match explain(&base, &head, symbol) {
             Ok(explanation) => {
-                print(&tree::render(&explanation));
+                page(context, &tree::render(&explanation));
                 Ok(0)
             }
             Err(mut reasons) => {
@@ -81,7 +84,7 @@ impl Explain {
     }
 }
 
-fn one_class(class: &str) -> Outcome {
+fn one_class(context: &Context, class: &str) -> Outcome {
     if !CLASSES.iter().any(|text| text.class == class) {
         return Err(reason(
             ReasonCode::Usage,
@@ -90,9 +93,12 @@ fn one_class(class: &str) -> Outcome {
         ));
     }
     let text = class_text(class);
-    print(&format!(
-        "{}: {}\n\n{}\n\n{}\n",
-        text.class, text.title, text.why, text.way_out
-    ));
+    page(
+        context,
+        &format!(
+            "{}: {}\n\n{}\n\n{}\n",
+            text.class, text.title, text.why, text.way_out
+        ),
+    );
     Ok(0)
 }

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use super::decisions::{self, from_disk};
-use super::stdout::{print, warning};
+use super::stdout::{page, print, warning};
 use super::{Context, Outcome, protect, reason};
 use crate::baseline::{Baseline, Candidate};
 use crate::check::{Pair, baseline_reason, candidate_reason, diff, policy_reason};
@@ -21,6 +21,10 @@ use crate::report::{ApprovalState, Mode, Reason, ReasonCode, escape};
 use crate::symvers::Symvers;
 
 const EXIT: &str = "\
+Examples:
+  kabigate lists lint --baseline baselines/x86_64
+  kabigate lists lint stablelist --against new/Module.symvers --strict --today 2027-01-31
+
 Exit codes:
   0  nothing is wrong, warnings aside
   1  an error was found, or with --strict a warning
@@ -179,10 +183,10 @@ impl Lint {
             findings,
             not_checked,
         };
-        print(&match self.format {
-            Shape::Text => text(&result),
-            Shape::Json => json(&result),
-        });
+        match self.format {
+            Shape::Text => page(context, &text(&result)),
+            Shape::Json => print(&json(&result)),
+        }
         Ok(match (empty, errors > 0 || (self.strict && count > 0)) {
             (true, _) => 3,
             (false, true) => 1,

@@ -8,12 +8,16 @@ mod check;
 mod configs;
 mod decisions;
 mod diff;
+mod doctor;
 mod explain;
+mod help;
 mod interrupt;
 mod lists;
 mod merge;
 mod modules;
+mod next;
 mod outputs;
+mod pager;
 mod plan;
 mod policy_files;
 mod progress;
@@ -35,23 +39,24 @@ use crate::report::{Reason, ReasonCode};
 use stdout::{Style, error};
 
 /// What `--help` says below the options.
-const EXIT_CODES: &str = "\
-Exit codes:
-  0  checked, nothing protected breaks
-  1  checked, at least one protected symbol breaks
-  2  wrong usage, or an input that cannot be read
-  3  could not check: a missing or foreign baseline, an empty list, a commit that does not configure ...
-
-What was not checked never counts as passed.";
+const EXAMPLES: &str = concat!(
+    "\
+Examples:
+  kabigate doctor --tree linux --config x86_64_defconfig
+  kabigate baseline create baselines/x86_64 --tree linux --config x86_64_defconfig --protect stablelist
+  kabigate check --tree linux --range origin/main..HEAD --baseline baselines/x86_64
+  kabigate validate drivers/*.rpm --against /lib/modules/6.1.0-50-amd64",
+    help::gate_codes!()
+);
 
 /// CI gate for the Linux kernel ABI: which commits change protected symbols, why, and which modules stop loading.
 ///
 /// kabigate computes the exported symbols, modversion CRCs and types of every commit without compiling the kernel,
 /// compares them with a stored baseline, and names the definition that changed with file and line.
 #[derive(Debug, Parser)]
-#[command(name = "kabigate", version, after_help = EXIT_CODES, max_term_width = 110)]
+#[command(name = "kabigate", version, after_help = EXAMPLES, max_term_width = 110)]
 struct Arguments {
-    /// When to colour the output; `auto` honours NO_COLOR and CLICOLOR_FORCE
+    /// When to colour the output; `auto` honours NO_COLOR, CLICOLOR and CLICOLOR_FORCE
     #[arg(long, value_name = "WHEN", default_value_t = ColorChoice::Auto, global = true)]
     color: ColorChoice,
     /// Print only the verdict line, and no progress
@@ -60,6 +65,9 @@ struct Arguments {
     /// Print also what each phase cost and every message of the parser
     #[arg(short, long, global = true)]
     verbose: bool,
+    /// Never show long text through a pager (KABIGATE_PAGER, PAGER, or less)
+    #[arg(long, global = true)]
+    no_pager: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -90,12 +98,18 @@ enum Command {
     /// Count, check, shorten or move the folder of unit results
     #[command(subcommand)]
     Cache(cache::CacheCommand),
+    /// Say whether everything is here to check a tree, and how to install what is missing
+    Doctor(Box<doctor::Doctor>),
     /// Say what a class of change means, or which definitions changed behind a symbol
     Explain(explain::Explain),
     /// Render a stored report.json again
     Report(report::ReportCommand),
     /// Print the JSON Schema of the report
     Schema(schema::SchemaCommand),
+    /// Print a man page, or write all of them into a folder
+    Man(help::ManCommand),
+    /// Print the completions of a shell
+    Completions(help::CompletionsCommand),
 }
 
 /// How a command ends without an error: the exit code of what it found.
@@ -108,6 +122,8 @@ pub(crate) struct Context {
     pub(crate) style: Style,
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
+    /// Whether long text may go through a pager.
+    pub(crate) paged: bool,
 }
 
 /// Runs the program with the arguments it was started with.
@@ -129,6 +145,7 @@ pub fn main() -> ExitCode {
         style: Style::new(arguments.color),
         quiet: arguments.quiet,
         verbose: arguments.verbose,
+        paged: !arguments.no_pager,
     };
     interrupt::listen(&context);
     let outcome = match arguments.command {
@@ -142,9 +159,12 @@ pub fn main() -> ExitCode {
         Command::Lists(command) => command.run(&context),
         Command::Validate(command) => command.run(&context),
         Command::Cache(command) => command.run(&context),
+        Command::Doctor(command) => command.run(&context),
         Command::Explain(command) => command.run(&context),
         Command::Report(command) => command.run(&context),
         Command::Schema(command) => command.run(&context),
+        Command::Man(command) => command.run(&context),
+        Command::Completions(command) => command.run(&context),
     };
     match interrupt::judge(outcome) {
         Ok(code) => ExitCode::from(code),

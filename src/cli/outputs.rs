@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::stdout::{note, print};
-use super::{Context, reason};
+use super::stdout::{note, page, print};
+use super::{Context, next, reason};
 use crate::check::{Part, or_full_disk};
 use crate::report::{
     self, Format, Options, Output, Reason, ReasonCode, Report, ReportSet, Validation,
@@ -46,6 +46,7 @@ impl Outputs {
         self.write_these(context, &outputs, |format, color| {
             report::render(report, format, &self.options(color))
         })?;
+        next::tell(context, report, &self.outputs);
         Ok(report.exit_code)
     }
 
@@ -250,7 +251,12 @@ impl Outputs {
                             .map(|line| format!("{line}\n"))
                             .unwrap_or_default();
                     }
-                    print(&text);
+                    // What programs read never goes through a pager.
+                    if output.format == Format::Console {
+                        page(context, &text);
+                    } else {
+                        print(&text);
+                    }
                 }
             }
         }
@@ -264,14 +270,17 @@ impl Outputs {
 /// How renderings that leave something out call the complete report: by its file name, since its folder is that of this
 /// machine.
 fn full_report(outputs: &[Output]) -> String {
-    let json = outputs
-        .iter()
-        .filter(|output| output.format == Format::Json);
-    let names = json.filter_map(|output| output.path.as_ref()?.file_name());
-    match names.map(|name| name.to_string_lossy()).next() {
+    let name = path_of(outputs, Format::Json).and_then(Path::file_name);
+    match name.map(|name| name.to_string_lossy()) {
         Some(name) => name.into_owned(),
         None => "the JSON report (--output json:FILE)".to_owned(),
     }
+}
+
+/// The first file that a format is written to.
+pub(super) fn path_of(outputs: &[Output], format: Format) -> Option<&Path> {
+    let mut those = outputs.iter().filter(|output| output.format == format);
+    those.find_map(|output| output.path.as_deref())
 }
 
 /// Writes a file whole or not at all; its folder is made if it does not exist.

@@ -23,6 +23,11 @@ pub(crate) struct Shown {
 
 struct State {
     name: String,
+    /// How many commits are still to come.
+    remaining: usize,
+    /// Seconds and number of commits that were computed from what the one before left.
+    followers: (f64, u32),
+    is_first: bool,
     started: Instant,
     phase: Option<(String, Instant)>,
 }
@@ -39,6 +44,9 @@ impl Shown {
             bar,
             state: Mutex::new(State {
                 name: String::new(),
+                remaining: 0,
+                followers: (0.0, 0),
+                is_first: true,
                 started: Instant::now(),
                 phase: None,
             }),
@@ -67,11 +75,32 @@ impl Shown {
     }
 }
 
+impl State {
+    /// What the commits to come will take, as far as those before tell; the first one, from scratch, tells nothing.
+    fn left(&mut self, seconds: f64) -> String {
+        if !std::mem::replace(&mut self.is_first, false) {
+            self.followers.0 += seconds;
+            self.followers.1 += 1;
+        }
+        let (spent, count) = self.followers;
+        if self.remaining == 0 || count == 0 {
+            return String::new();
+        }
+        let left = spent / f64::from(count) * self.remaining as f64;
+        if left < 90.0 {
+            format!(", about {left:.0} s left")
+        } else {
+            format!(", about {:.0} min left", left / 60.0)
+        }
+    }
+}
+
 impl Progress for Shown {
     fn commit(&self, number: usize, total: usize, name: &str) {
         let name = format!("[{number}/{total}] {}", escape::terminal(name));
         self.with(|state| {
             state.name = name;
+            state.remaining = total.saturating_sub(number);
             state.started = Instant::now();
         });
     }
@@ -120,13 +149,15 @@ impl Progress for Shown {
 
     fn done(&self, counters: &Counters) {
         self.end_phase(None);
-        let (name, seconds) =
-            self.with(|state| (state.name.clone(), state.started.elapsed().as_secs_f64()));
+        let (name, seconds, left) = self.with(|state| {
+            let seconds = state.started.elapsed().as_secs_f64();
+            (state.name.clone(), seconds, state.left(seconds))
+        });
         self.bar.suspend(|| {
             note(
                 &self.context,
                 &format!(
-                    "{name}  {} of {} exporting units computed, {} objects planned, {seconds:.1} s",
+                    "{name}  {} of {} exporting units computed, {} objects planned, {seconds:.1} s{left}",
                     counters.computed, counters.candidates, counters.objects
                 ),
             );

@@ -8,6 +8,14 @@ use super::outputs::Outputs;
 use super::{Context, Outcome, reason};
 use crate::report::{ReasonCode, json, set, validation};
 
+const EXAMPLES: &str = concat!(
+    "\
+Examples:
+  kabigate report --from report.json
+  kabigate report --from report.json --output html:report.html --output sarif:kabi.sarif",
+    super::help::gate_codes!()
+);
+
 /// Largest report that is read.
 const LIMIT: u64 = 1 << 30;
 
@@ -15,6 +23,7 @@ const LIMIT: u64 = 1 << 30;
 ///
 /// The exit code is that of the run that wrote the report.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct ReportCommand {
     /// Report of a check, a diff or a validation, written with `--output json:FILE`
     #[arg(long, value_name = "FILE")]

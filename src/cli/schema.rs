@@ -11,11 +11,20 @@ use crate::check::PART_SCHEMA;
 use crate::report::{SCHEMA, SET_SCHEMA, schema};
 use crate::{baseline, modules};
 
+const EXAMPLES: &str = concat!(
+    "\
+Examples:
+  kabigate schema > report.schema.json
+  kabigate --version --json",
+    super::help::plain_codes!()
+);
+
 /// Print the JSON Schema of the report
 ///
 /// What `--output json` writes, with the meaning of every field. `kabigate --version --json` lists the versions of all
 /// documents that this program reads and writes.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct SchemaCommand {}
 
 impl SchemaCommand {

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use anstyle::{AnsiColor, Effects};
 use clap::ColorChoice;
 
-use super::Context;
+use super::{Context, pager};
 use crate::report::Reason;
 use crate::report::escape;
 
@@ -34,6 +34,13 @@ impl Style {
 pub(crate) fn print(text: &str) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Writes a text that may be long to standard output: through the pager on a terminal, unless that is not wanted.
+pub(crate) fn page(context: &Context, text: &str) {
+    if !(context.paged && pager::show(text)) {
+        print(text);
+    }
 }
 
 /// Writes a line to standard error.
@@ -68,23 +75,27 @@ pub(crate) fn error(context: &Context, reason: &Reason) {
 }
 
 fn labelled(context: &Context, color: AnsiColor, label: &str, text: &str) {
-    let style = anstyle::Style::new()
-        .fg_color(Some(color.into()))
-        .effects(Effects::BOLD);
-    let (on, off) = if context.style.err {
-        (style.render().to_string(), style.render_reset().to_string())
-    } else {
-        (String::new(), String::new())
-    };
+    let label = paint(label, color, context.style.err);
     let mut err = io::stderr().lock();
     for (at, line) in text.lines().enumerate() {
         let line = escape::terminal(line);
         let _ = if at == 0 {
-            writeln!(err, "{on}{label}{off}: {line}")
+            writeln!(err, "{label}: {line}")
         } else {
             writeln!(err, "  {line}")
         };
     }
+}
+
+/// A word in bold and colour, if colours are wanted.
+pub(crate) fn paint(text: &str, color: AnsiColor, colored: bool) -> String {
+    if !colored {
+        return text.to_owned();
+    }
+    let style = anstyle::Style::new()
+        .fg_color(Some(color.into()))
+        .effects(Effects::BOLD);
+    format!("{}{text}{}", style.render(), style.render_reset())
 }
 
 /// Whether progress may move on the screen: a terminal that is no CI log.

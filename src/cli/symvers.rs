@@ -16,10 +16,13 @@ use crate::report::{Reason, ReasonCode};
 use crate::snapshot::{Builder, Settings, Snapshot, Source};
 use crate::symtypes::TypeGraph;
 
-const EXAMPLES: &str = "\
+const EXAMPLES: &str = concat!(
+    "\
 Examples:
   kabigate symvers --config x86_64_defconfig --config modversions.config --out Module.symvers
-  kabigate symvers --tree linux --rev v6.1.176 --config linux-headers-6.1.0-50-amd64.deb";
+  kabigate symvers --tree linux --rev v6.1.176 --config linux-headers-6.1.0-50-amd64.deb",
+    super::help::kernel_codes!()
+);
 
 /// Writes types as one consolidated file, or into a folder that exists or ends in `/` as one file for each unit.
 fn write_symtypes(path: &Path, types: &TypeGraph) -> Result<(), Reason> {

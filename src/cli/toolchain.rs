@@ -96,10 +96,37 @@ const MAKE_TIME: Duration = Duration::from_secs(3600);
 impl Toolchain {
     /// The settings of a builder; `build` is used where the options name nothing.
     pub(crate) fn settings(&self, config: ConfigSource, build: &Build) -> Result<Settings, Reason> {
-        let jobs = match self.jobs {
-            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            jobs => jobs,
-        };
+        let make = self.make_options(build);
+        let jobs = make.jobs;
+        let work = self.work_folder();
+        std::fs::create_dir_all(&work).map_err(|error| {
+            reason(
+                ReasonCode::InputInvalid,
+                format!("{}: {error}", work.display()),
+                "name a folder with --work DIR",
+            )
+        })?;
+        let cache = self.cache_folder().map(|folder| {
+            let cache = UnitCache::new(&folder);
+            if self.cache_read_only {
+                cache.read_only()
+            } else {
+                cache
+            }
+        });
+        Ok(Settings {
+            make,
+            config,
+            cpp: self.cpp,
+            cache,
+            jobs,
+            work,
+            keeps_area: self.work.is_none(),
+        })
+    }
+
+    /// What make is told; `build` is used where the options name nothing.
+    pub(crate) fn make_options(&self, build: &Build) -> MakeOptions {
         let path =
             std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
         let mut make = MakeOptions::new(path);
@@ -114,38 +141,25 @@ impl Toolchain {
         make.cross_compile = build.cross_compile;
         make.cc = build.cc;
         make.llvm = build.llvm;
-        make.jobs = jobs;
-        make.timeout = MAKE_TIME;
-        let work = self.work.clone().unwrap_or_else(std::env::temp_dir);
-        std::fs::create_dir_all(&work).map_err(|error| {
-            reason(
-                ReasonCode::InputInvalid,
-                format!("{}: {error}", work.display()),
-                "name a folder with --work DIR",
-            )
-        })?;
-        let cache = if self.no_cache {
-            None
-        } else {
-            let folder = self.cache.clone().or_else(cache_folder);
-            folder.map(|folder| {
-                let cache = UnitCache::new(&folder);
-                if self.cache_read_only {
-                    cache.read_only()
-                } else {
-                    cache
-                }
-            })
+        make.jobs = match self.jobs {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            jobs => jobs,
         };
-        Ok(Settings {
-            make,
-            config,
-            cpp: self.cpp,
-            cache,
-            jobs,
-            work,
-            keeps_area: self.work.is_none(),
-        })
+        make.timeout = MAKE_TIME;
+        make
+    }
+
+    /// The folder in which work areas are made.
+    pub(crate) fn work_folder(&self) -> PathBuf {
+        self.work.clone().unwrap_or_else(std::env::temp_dir)
+    }
+
+    /// The folder of unit results, if any are kept.
+    pub(crate) fn cache_folder(&self) -> Option<PathBuf> {
+        if self.no_cache {
+            return None;
+        }
+        self.cache.clone().or_else(cache_folder)
     }
 
     /// Shortens the cache after a run, if the run added to it; hands back what went wrong with the cache, which costs time

@@ -216,6 +216,22 @@ impl Repo {
         })
     }
 
+    /// Whether commits beyond some boundary are missing.
+    ///
+    /// # Errors
+    /// If the repository cannot be opened again.
+    pub fn is_shallow(&self) -> Result<bool, HistoryError> {
+        self.with(|repo| Ok(repo.is_shallow()))
+    }
+
+    /// Requires all files of a commit to be here.
+    ///
+    /// # Errors
+    /// If an object is missing, or the commit holds submodules.
+    pub fn require(&self, commit: &Commit) -> Result<(), HistoryError> {
+        self.with(|repo| complete::require(repo, commit, &[]))
+    }
+
     /// The top folder of the work tree; none for a bare repository.
     ///
     /// # Errors

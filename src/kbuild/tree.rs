@@ -261,11 +261,13 @@ impl ObjectTree {
     /// Folder of the architecture below `arch/` (the build's `SRCARCH`).
     #[must_use]
     pub fn arch(&self) -> &str {
-        let arch = self
-            .options
-            .arch
-            .as_deref()
-            .unwrap_or(std::env::consts::ARCH);
+        ObjectTree::source_arch(&self.options)
+    }
+
+    /// As [`ObjectTree::arch`], for options alone.
+    #[must_use]
+    pub fn source_arch(options: &MakeOptions) -> &str {
+        let arch = options.arch.as_deref().unwrap_or(std::env::consts::ARCH);
         match arch {
             "i386" | "x86_64" => "x86",
             "aarch64" => "arm64",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::view::{View, place, without_cause};
+use super::view::{View, changed_place, without_cause};
 use super::{Cause, HiddenChange, Mode, Place, Reason, Report, Severity, SymbolChange, class_text};
 use super::{escape, policy_text, wording};
 
@@ -78,7 +78,7 @@ fn of_cause<'a>(view: &View<'a>, cause: &'a Cause) -> Finding<'a> {
         rule: cause.class.clone(),
         severity: observed(view.report, view.severity(cause)),
         approved: view.approval(&cause.id).map(policy_text::approval_line),
-        place: place(cause).cloned(),
+        place: changed_place(cause),
         fingerprint: cause.id.clone(),
     }
 }

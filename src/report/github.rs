@@ -3,7 +3,7 @@
 //! The verdict goes first, as a notice. A runner keeps ten errors of a step and drops the others in silence, so
 //! the worst come first and the last slot counts the rest.
 
-use super::view::{View, place, without_cause};
+use super::view::{View, changed_place, without_cause};
 use super::{
     Cause, HiddenChange, Mode, Options, Reason, Report, Severity, SymbolChange, class_text, clip,
 };
@@ -116,7 +116,7 @@ fn of_cause(view: &View<'_>, cause: &Cause) -> Annotation {
     message.push_str(class_text(&cause.class).way_out);
     Annotation {
         level: level(view.report, severity),
-        place: place(cause).map(|p| (p.file.clone(), p.line)),
+        place: changed_place(cause).map(|p| (p.file, p.line)),
         title: wording::cause_title(cause),
         message,
     }

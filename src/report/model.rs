@@ -596,6 +596,9 @@ pub struct Cause {
     pub base: Option<Place>,
     /// Where it stands after, if known.
     pub head: Option<Place>,
+    /// The first line of `head` that the range touches, where that is known: a line of the change itself.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub changed_line: Option<u32>,
     /// Commits of the range that changed this definition, oldest first.
     pub commits: Vec<String>,
     /// What changed in the definition, member by member; empty where that could not be told.

@@ -222,6 +222,15 @@ pub(super) fn place(cause: &Cause) -> Option<&Place> {
     cause.head.as_ref().or(cause.base.as_ref())
 }
 
+/// Where a tool should point: the line that the commits changed, else where a reader should look.
+pub(super) fn changed_place(cause: &Cause) -> Option<Place> {
+    let place = place(cause)?;
+    Some(Place {
+        file: place.file.clone(),
+        line: cause.changed_line.unwrap_or(place.line),
+    })
+}
+
 /// Whether a commit has something to tell.
 pub(super) fn tells(commit: &CommitFindings) -> bool {
     let counts = &commit.findings.counts;

@@ -301,9 +301,7 @@ mod tests {
         let cache = UnitCache::new(folder.path());
         for unit in 0..units {
             let key = Key::of([[unit].as_slice()]);
-            cache
-                .put(key, key, &["a.c".to_owned()], &UnitResult::default())
-                .unwrap();
+            cache.put(key, key, &["a.c".into()], &UnitResult::default());
         }
         (folder, cache)
     }
@@ -448,9 +446,9 @@ mod tests {
                 scope.spawn(|| {
                     for round in 0..40_u8 {
                         let key = Key::of([[round % 8].as_slice()]);
-                        let files = ["a.c".to_owned()];
+                        let files: [Arc<str>; 1] = ["a.c".to_owned().into()];
                         // A folder that is shortened just now may refuse an entry; nothing of it is left then.
-                        let _ = cache.put(key, key, &files, &UnitResult::default());
+                        cache.put(key, key, &files, &UnitResult::default());
                         let found = cache.get(key, key);
                         assert!(found.is_none_or(|found| found == UnitResult::default()));
                         assert!(cache.file_lists(key).iter().all(|list| *list == files));

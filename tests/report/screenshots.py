@@ -80,7 +80,7 @@ def main():
             context.close()
             # Few colours make a small file.
             with Image.open(folder / name) as picture:
-                picture.convert("RGB").quantize(64, dither=Image.Dither.NONE).save(folder / name, optimize=True)
+                picture.convert("RGB").quantize(192, dither=Image.Dither.NONE).save(folder / name, optimize=True)
 
         console = scratch / "console.html"
         console.write_text(TERMINAL % terminal(run("--color", "always")), encoding="utf-8")

@@ -19,7 +19,13 @@ const EXAMPLES: &str = "\
 Examples:
   kabigate modules deps --against /lib/modules/6.1.0-50-amd64 --style suse --flavor default
   kabigate modules deps acme.ko --against linux-headers-6.1.0-50-amd64.deb
-  kabigate modules deps kmod-acme.rpm --check";
+  kabigate modules deps kmod-acme.rpm --check
+
+Exit codes:
+  0  done; with --check, all that the modules import is required
+  1  with --check, a package does not require what its modules import
+  2  wrong usage, or an input that cannot be read
+  3  what is needed to tell is not known";
 
 /// Print the dependency tokens of a kernel or of modules, or compare a package's with what its modules import
 ///

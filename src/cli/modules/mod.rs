@@ -11,12 +11,35 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use super::outputs::write_whole;
-use super::stdout::{note, print, warning};
+use super::stdout::{note, page, warning};
 use super::{Context, Outcome, protect, reason};
 use crate::baseline::MODULES;
 use crate::check::module_reason;
 use crate::modules::{Database, Merged, Source};
 use crate::report::{Reason, ReasonCode, escape};
+
+const USERS_EXAMPLES: &str = concat!(
+    "\
+Example:
+  kabigate modules users netif_rx --database baselines/x86_64",
+    super::help::plain_codes!()
+);
+
+const LIST_EXAMPLES: &str = concat!(
+    "\
+Examples:
+  kabigate modules list --database baselines/x86_64
+  kabigate modules list --unlisted --protect stablelist",
+    super::help::plain_codes!()
+);
+
+const SCAN_EXAMPLES: &str = concat!(
+    "\
+Examples:
+  kabigate modules scan --provider acme --database baselines/x86_64 drivers/
+  kabigate modules scan kmod-acme.rpm acme-dkms.deb",
+    super::help::plain_codes!()
+);
 
 /// Keep the database of third-party modules and ask it
 #[derive(Debug, Subcommand)]
@@ -46,6 +69,7 @@ pub(crate) struct DatabaseFile {
 
 /// Read modules and add them to a database
 #[derive(Args, Debug)]
+#[command(after_help = SCAN_EXAMPLES)]
 pub(crate) struct Scan {
     /// Modules (.ko, .ko.gz, .ko.xz, .ko.zst), packages (.deb, .rpm), tar archives, folders of these, or output of
     /// `modprobe --dump-modversions`
@@ -63,6 +87,7 @@ pub(crate) struct Scan {
 
 /// List the modules of a database
 #[derive(Args, Debug)]
+#[command(after_help = LIST_EXAMPLES)]
 pub(crate) struct List {
     /// List instead the imports that no protected list holds, with the modules that use them
     #[arg(long, requires = "protect")]
@@ -75,10 +100,10 @@ pub(crate) struct List {
 }
 
 impl List {
-    fn run(&self) -> Outcome {
+    fn run(&self, context: &Context) -> Outcome {
         let database = self.database.load()?;
         if !self.unlisted {
-            return list(&database);
+            return list(context, &database);
         }
         let mut warnings = Vec::new();
         let set = protect::named(&self.protect, &mut warnings)?;
@@ -99,13 +124,14 @@ impl List {
             let users = escape::terminal(&users.join(" "));
             let _ = writeln!(text, "{}  {users}", escape::terminal(symbol));
         }
-        print(&text);
+        page(context, &text);
         Ok(0)
     }
 }
 
 /// List the modules that import a symbol
 #[derive(Args, Debug)]
+#[command(after_help = USERS_EXAMPLES)]
 pub(crate) struct Users {
     /// Symbol
     #[arg(value_name = "SYMBOL")]
@@ -118,8 +144,10 @@ impl ModulesCommand {
     pub(crate) fn run(&self, context: &Context) -> Outcome {
         match self {
             ModulesCommand::Scan(command) => command.run(context),
-            ModulesCommand::List(command) => command.run(),
-            ModulesCommand::Users(command) => users(&command.database.load()?, &command.symbol),
+            ModulesCommand::List(command) => command.run(context),
+            ModulesCommand::Users(command) => {
+                users(context, &command.database.load()?, &command.symbol)
+            }
             ModulesCommand::Suggest(command) => command.run(context),
             ModulesCommand::Deps(command) => command.run(context),
             ModulesCommand::WeakUpdates(command) => command.run(context),
@@ -202,7 +230,7 @@ fn changes(context: &Context, merged: &Merged) {
     }
 }
 
-fn list(database: &Database) -> Outcome {
+fn list(context: &Context, database: &Database) -> Outcome {
     let mut text = String::new();
     for entry in database.list() {
         let _ = writeln!(
@@ -215,11 +243,11 @@ fn list(database: &Database) -> Outcome {
             escape::terminal(&entry.module.licences.join(", ")),
         );
     }
-    print(&text);
+    page(context, &text);
     Ok(0)
 }
 
-fn users(database: &Database, symbol: &str) -> Outcome {
+fn users(context: &Context, database: &Database, symbol: &str) -> Outcome {
     let mut text = String::new();
     for (entry, import) in database.users(symbol) {
         let crc = import
@@ -233,6 +261,6 @@ fn users(database: &Database, symbol: &str) -> Outcome {
             escape::terminal(&entry.module.name)
         );
     }
-    print(&text);
+    page(context, &text);
     Ok(0)
 }

@@ -13,11 +13,20 @@ use crate::check::candidate_reason;
 use crate::modules::{Kernel, suggest};
 use crate::report::{ReasonCode, escape};
 
+const EXAMPLES: &str = concat!(
+    "\
+Examples:
+  kabigate modules suggest --against baselines/x86_64
+  kabigate modules suggest --database baselines/x86_64 --name acme_x86_64_stablelist",
+    super::super::help::kernel_codes!()
+);
+
 /// Users that a comment names.
 const NAMED: usize = 4;
 
 /// Suggest a protected list from what the modules of a database import
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Suggest {
     #[command(flatten)]
     database: DatabaseFile,

@@ -5,11 +5,22 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::super::stdout::{note, print};
+use super::super::stdout::{note, page};
 use super::super::{Context, Outcome, reason};
 use crate::check::module_reason;
 use crate::modules::weak_updates::{Plan, Step, apply, plan, read};
 use crate::report::{ReasonCode, escape};
+
+const EXAMPLES: &str = "\
+Examples:
+  kabigate modules weak-updates /
+  kabigate modules weak-updates /mnt/image --kernel 6.1.0-50-amd64 --apply
+
+Exit codes:
+  0  every kernel gets a compatible file of every module
+  1  a kernel gets none of a module
+  2  wrong usage, or an input that cannot be read
+  3  the exports of a kernel are not known";
 
 /// Plan which installed modules each kernel gets through weak-updates, as weak-modules decides
 ///
@@ -17,6 +28,7 @@ use crate::report::{ReasonCode, escape};
 /// compatible, in groups that need one another. Prints the plan and changes nothing, unless --apply is given.
 /// Exits 1 if a kernel gets no compatible file of a module, and 3 if the exports of a kernel are not known.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct WeakUpdates {
     /// Root of an installed system
     #[arg(value_name = "ROOT")]
@@ -44,7 +56,7 @@ impl WeakUpdates {
         let mut plans = plan(&kernels);
         plans.retain(|plan| self.kernel.is_empty() || self.kernel.contains(&plan.release));
         let text: String = plans.iter().map(shown).collect();
-        print(&text);
+        page(context, &text);
         if self.apply {
             let changed = apply(&self.root, &plans).map_err(|error| module_reason(&error))?;
             note(

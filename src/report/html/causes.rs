@@ -28,6 +28,9 @@ pub(super) struct CauseBox {
     /// `fail`, `warn` or `note`.
     severity: &'static str,
     place: Option<String>,
+    /// What changed in the definition, member by member.
+    changes: Vec<String>,
+    more_changes: String,
     commits: Vec<String>,
     reach: String,
     symbols: Vec<String>,
@@ -61,6 +64,7 @@ fn one(view: &View<'_>, at: usize, cause: &Cause, paths: &[&[String]], limits: L
     let class = class_text(&cause.class);
     let severity = view.severity(cause);
     const NAMES: usize = 24;
+    const CHANGES: usize = 12;
     let names =
         |all: &[String]| -> Vec<String> { all.iter().take(NAMES).map(|n| name(n)).collect() };
     CauseBox {
@@ -71,6 +75,14 @@ fn one(view: &View<'_>, at: usize, cause: &Cause, paths: &[&[String]], limits: L
         class: name(&cause.class),
         severity: severity.word(),
         place: wording::place_line(cause).map(|line| text(&line, NAME_LIMIT)),
+        changes: cause
+            .changes
+            .iter()
+            .filter(|change| !change.path.is_empty())
+            .take(CHANGES)
+            .map(|change| name(&wording::cause_change(cause, change)))
+            .collect(),
+        more_changes: more(cause.changes.len(), CHANGES),
         commits: cause
             .commits
             .iter()

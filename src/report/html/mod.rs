@@ -138,7 +138,7 @@ fn base64(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Verdict, samples};
+    use crate::report::{CauseChange, Verdict, samples};
 
     fn rendered(report: &Report, budget: usize) -> String {
         let options = Options {
@@ -217,6 +217,22 @@ mod tests {
             let scripts = text.matches("<script").count();
             assert_eq!(scripts, 1);
         }
+    }
+
+    /// What changed in a definition is told member by member, and how much more there is.
+    #[test]
+    fn members_that_changed() {
+        let mut report = samples::fail();
+        let change = |number: usize| CauseChange {
+            kind: "added".to_owned(),
+            path: format!("m{number}"),
+            old: None,
+            new: Some(format!("u32 m{number}<b>")),
+        };
+        report.causes[0].changes = (0..14).map(change).collect();
+        let page = rendered(&report, MAX_BYTES);
+        assert!(page.contains("<code>member added: u32 m11&lt;b&gt;</code><br />and 2 more</dd>"));
+        assert!(!page.contains("u32 m12"));
     }
 
     /// Any budget is kept unless verdict, notice and provenance alone are longer, and what was cut is said.
