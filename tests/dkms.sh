@@ -30,6 +30,9 @@ for release in $against; do
     sh "$top/tests/dkms/build.sh" "$release" "$scratch" "$@"
     paths="$paths /usr/src/linux-headers-$release"
 done
+for release in $against; do
+    sh "$top/tests/dkms/made.sh" "$kabigate" "/usr/src/linux-headers-$release" "$scratch"
+done
 cd "$scratch"
 debs=
 for package; do
@@ -42,7 +45,7 @@ status=0
 [ "$status" -le 1 ] || exit "$status"
 status=0
 # shellcheck disable=SC2086
-"$kabigate" validate $debs --rebuild --against $paths --output json:rebuilt.json || status=$?
+"$kabigate" validate "built/$built_for" $debs --rebuild --against $paths --output json:rebuilt.json || status=$?
 [ "$status" -ne 2 ] || exit "$status"
 # shellcheck disable=SC2086
 python3 "$top/tests/dkms/compare.py" "$scratch" "$built_for" validated.json rebuilt.json $against

@@ -12,7 +12,7 @@ say() { printf '\n== %s\n' "$*"; }
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
 say "install"
-needed="bc bison ca-certificates chromium cpio flex fonts-dejavu-core gcc git kmod libc6-dev libelf-dev libssl-dev
+needed="bc bison ca-certificates chromium cpio dkms flex fonts-dejavu-core gcc git kmod libc6-dev libelf-dev libssl-dev
  libxml2-utils make pkg-config python3 python3-venv rpm shellcheck xz-utils zstd"
 as_root apt-get update -qq
 # shellcheck disable=SC2086 # a list of package names
@@ -28,7 +28,8 @@ cargo clippy --locked --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 
 say "shell, Action, workflows"
-shellcheck examples/quickstart.sh tests/run.sh tests/kernels.sh tests/series.sh .github/action/run.sh .ci/run
+shellcheck examples/quickstart.sh tests/run.sh tests/kernels.sh tests/series.sh tests/dkms.sh tests/dkms/*.sh \
+    baselines/debian-6.1-amd64.sh src/kbuild/dkms.bash fuzz/seeds.sh .github/action/run.sh .ci/run
 target/python/bin/check-jsonschema --builtin-schema vendor.github-actions action.yml
 target/python/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml examples/*.yml
 target/python/bin/zizmor --offline --quiet action.yml .github/workflows examples/pull-request.yml
@@ -39,6 +40,11 @@ if cargo nextest --version >/dev/null 2>&1; then
 else
     cargo test --locked --no-fail-fast
 fi
+
+say "DKMS"
+# Two of the packages that tests/dkms.sh knows, on one kernel for which they load and one for which they must be rebuilt.
+as_root env KABIGATE="$PWD/target/debug/kabigate" SCRATCH="$PWD/target/dkms-two" BUILT_FOR=6.1.0-50-amd64 \
+    AGAINST="6.1.0-50-amd64 6.12.117+deb12-amd64" sh tests/dkms.sh v4l2loopback-dkms bbswitch-dkms
 
 say "JUnit as others read it"
 # Jenkins' own schema, out of the sources of pytest, which writes to it.
