@@ -225,23 +225,13 @@ fn materialise(sources: &Sources, top: &Path) -> Result<(), String> {
     let failed = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
     fs::create_dir_all(top).map_err(|e| failed(top, e))?;
     if sources.files.is_empty() {
-        let root = if sources.root.is_dir() {
-            sources.root.clone()
-        } else {
-            sources
-                .root
-                .parent()
-                .map(Path::to_owned)
-                .unwrap_or_default()
-        };
+        let of_conf = Path::new(&sources.path).parent();
+        let of_conf = of_conf.filter(|folder| !folder.as_os_str().is_empty());
         let root = match sources.conf {
-            Some(_) => Path::new(&sources.path)
-                .parent()
-                .map(Path::to_owned)
-                .unwrap_or(root),
-            None => root,
+            Some(_) => of_conf.unwrap_or(Path::new(".")),
+            None => &sources.root,
         };
-        return copy(&root, top);
+        return copy(root, top);
     }
     for (name, bytes) in &sources.files {
         let path = Path::new(name);
