@@ -413,6 +413,7 @@ fn measure(scratch: &Path, config: &str, jobs: usize, edits: bool) -> Measured {
         cache: Some(UnitCache::new(&folder.path().join("cache"))),
         jobs,
         work: folder.path().to_owned(),
+        keeps_area: false,
     };
     let clock = Clock::default();
     let mut builder = Builder::new(settings, &clock).unwrap();

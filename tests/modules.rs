@@ -13,72 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
 use serde_json::Value;
 use support::Run;
-
-const RELEASE: &str = "6.1.0-50-cloud-amd64";
-
-/// The kernel's package and what is in it, and its headers; fetched on first use.
-struct Kernel {
-    package: PathBuf,
-    root: PathBuf,
-    symvers: PathBuf,
-}
-
-fn kernel() -> &'static Kernel {
-    static FETCHED: OnceLock<Kernel> = OnceLock::new();
-    FETCHED.get_or_init(|| {
-        let folder = support::target().join("packages");
-        fs::create_dir_all(&folder).unwrap();
-        let image = fetch(&folder, &format!("linux-image-{RELEASE}"));
-        let headers = fetch(&folder, &format!("linux-headers-{RELEASE}"));
-        let root = folder.join("root");
-        if !root.join(".complete").exists() {
-            for package in [&image, &headers] {
-                run(Command::new("dpkg-deb").arg("-x").arg(package).arg(&root));
-            }
-            fs::write(root.join(".complete"), "").unwrap();
-        }
-        let symvers = root.join(format!("usr/src/linux-headers-{RELEASE}/Module.symvers"));
-        Kernel {
-            package: image,
-            root,
-            symvers,
-        }
-    })
-}
-
-/// Downloads a package by its name, unless it is there.
-fn fetch(folder: &Path, name: &str) -> PathBuf {
-    let there = || {
-        let files = fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().path());
-        files.into_iter().find(|path| {
-            let file = path.file_name().unwrap().to_string_lossy();
-            file.starts_with(&format!("{name}_")) && file.ends_with(".deb")
-        })
-    };
-    if there().is_none() {
-        let mut apt = Command::new("apt-get");
-        apt.args(["-o", "APT::Sandbox::User=root", "download", "-qq", name]);
-        run(apt.current_dir(folder));
-    }
-    there().unwrap_or_else(|| panic!("no package {name} in {}", folder.display()))
-}
-
-#[track_caller]
-fn run(command: &mut Command) -> (String, String) {
-    let path = "/usr/sbin:/sbin:/usr/bin:/bin";
-    let output = command.env("PATH", path).env("LC_ALL", "C").output();
-    let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}; is it installed?"));
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (out, err) = (text(&output.stdout), text(&output.stderr));
-    assert!(output.status.success(), "{command:?}\n{out}\n{err}");
-    (out, err)
-}
+use support::packages::{RELEASE, kernel, run};
 
 fn json(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
@@ -118,6 +56,54 @@ fn imports_equal_those_of_modprobe() {
         compared += ours.len();
     }
     println!("{} modules, {compared} imports", modules.len());
+}
+
+/// A module whose versions stand in the sections that kernels have since 6.14 imports the same.
+#[test]
+fn extended_versions_are_read() {
+    let kernel = kernel();
+    let net = kernel
+        .root
+        .join(format!("lib/modules/{RELEASE}/kernel/net"));
+    let module = first_module(&net);
+    let (dump, _) = run(Command::new("modprobe")
+        .arg("--dump-modversions")
+        .arg(&module));
+    let (mut crcs, mut names) = (Vec::new(), Vec::new());
+    for line in dump.lines() {
+        let (crc, symbol) = line.split_once('\t').unwrap();
+        let crc = u32::from_str_radix(crc.trim_start_matches("0x"), 16).unwrap();
+        crcs.extend(crc.to_le_bytes());
+        names.extend(symbol.bytes().chain([0]));
+    }
+    let work = tempfile::tempdir_in(support::target()).unwrap();
+    let path = |name: &str| work.path().join(name).display().to_string();
+    fs::write(path("crcs"), crcs).unwrap();
+    fs::write(path("names"), names).unwrap();
+    let file = path(&module.file_name().unwrap().to_string_lossy());
+    run(Command::new("objcopy")
+        .args([
+            "--remove-section=__versions",
+            "--remove-section=.rela__versions",
+        ])
+        .arg(format!("--add-section=__version_ext_crcs={}", path("crcs")))
+        .arg(format!(
+            "--add-section=__version_ext_names={}",
+            path("names")
+        ))
+        .args([&module, Path::new(&file)]));
+    let imports = |module: &str| {
+        let database = path(&format!("{}.json", module.len()));
+        let scan = Run::new(["-q", "modules", "scan", "--database", &database]);
+        scan.args([module]).end().code(0);
+        let module = &json(Path::new(&database))["modules"][0];
+        (module["versions"].clone(), module["imports"].clone())
+    };
+    let (basic, before) = imports(&module.display().to_string());
+    let (extended, after) = imports(&file);
+    assert_eq!((basic, extended), ("basic".into(), "extended".into()));
+    assert!(before.as_object().unwrap().len() > 5, "{before}");
+    assert_eq!(after, before);
 }
 
 type Finding = (String, String, &'static str);
@@ -236,7 +222,9 @@ fn packages_of_rpmbuild_are_read() {
         ("w9.gzdio", "loads", 0),
         ("w6.xzdio", "loads", 0),
         ("w3.zstdio", "loads", 0),
-        ("w9.lzdio", "unknown", 3),
+        ("w9.lzdio", "loads", 0),
+        ("w9.bzdio", "loads", 0),
+        ("damaged", "unknown", 3),
     ] {
         let work = tempfile::tempdir_in(support::target()).unwrap();
         let package = rpm(work.path(), payload, &module);
@@ -282,7 +270,9 @@ fn rpm(work: &Path, payload: &str, module: &Path) -> PathBuf {
          mkdir -p %{{buildroot}}/lib/modules/x/extra\ncp {} %{{buildroot}}/lib/modules/x/extra/{file}\n%files\n/lib/modules/x/extra/{file}\n",
         module.display()
     );
-    let text = if payload.contains("lzdio") {
+    let damaged = payload == "damaged";
+    let payload = if damaged { "w9.gzdio" } else { payload };
+    let text = if damaged {
         text.replace(
             "Requires: kernel(printk_absent) = 0x00000001\n",
             &requires(),
@@ -308,6 +298,10 @@ fn rpm(work: &Path, payload: &str, module: &Path) -> PathBuf {
             if path.is_dir() {
                 folders.push(path);
             } else {
+                if damaged {
+                    let bytes = fs::read(&path).unwrap();
+                    fs::write(&path, &bytes[..bytes.len() - 100]).unwrap();
+                }
                 return path;
             }
         }

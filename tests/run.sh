@@ -28,7 +28,8 @@ cargo clippy --locked --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 
 say "shell, Action, workflows"
-shellcheck -x examples/quickstart.sh tests/*.sh tests/support/*.sh .github/action/*.sh .ci/run .ci/release
+shellcheck -x examples/quickstart.sh tests/*.sh tests/support/*.sh tests/dkms/*.sh baselines/debian-6.1-amd64.sh \
+    src/kbuild/dkms.bash fuzz/seeds.sh .github/action/*.sh .ci/run .ci/release
 target/python/bin/check-jsonschema --builtin-schema vendor.github-actions action.yml .github/publish/action.yml
 target/python/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml \
     $(ls examples/*.yml | grep -v gitlab)

@@ -31,7 +31,7 @@ pub use reasons::{
     baseline_reason, candidate_reason, commit_name, day_of, history_reason, kbuild_reason,
     list_reasons, module_reason, or_full_disk, policy_reason, snapshot_reason,
 };
-pub use rebuild::rebuild;
+pub use rebuild::{Rebuilding, rebuild};
 pub use run::{Gate, Series, compute, run};
 pub use validate::{Rebuilt, Validate, validate};
 pub use verdict::{conclude, unchecked};

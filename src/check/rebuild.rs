@@ -1,17 +1,17 @@
 //! Compiles sources of modules for a candidate kernel: does a rebuild help, or must the source change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
+use super::facts::facts;
 use super::validate::Rebuilt;
 use crate::baseline::Candidate;
 use crate::history::HeldFolder;
-use crate::kbuild::{
-    External, ExternalEnd, MakeOptions, build_external, has_kbuild_file, prepared_tree,
-};
-use crate::modules::{DkmsConf, Module, Sources, scan};
+use crate::kbuild::{Errors, External, ExternalEnd, MakeOptions, build_external, prepared_tree};
+use crate::modules::{Module, Sources, scan};
 use crate::report::Rebuild;
+use crate::symvers::{Export, Symvers};
 
 /// The most files of a source tree.
 const FILES_LIMIT: usize = 50_000;
@@ -22,196 +22,201 @@ const BYTES_LIMIT: u64 = 512 << 20;
 /// How deep a source tree may be.
 const DEPTH_LIMIT: usize = 64;
 
-/// Compiles sources for a candidate in a folder of its own below `work`, which is removed again.
+/// Where and how sources are compiled.
+#[derive(Clone, Copy, Debug)]
+pub struct Rebuilding<'a> {
+    /// The kernel.
+    pub candidate: &'a Candidate,
+    /// How make is run.
+    pub options: &'a MakeOptions,
+    /// Folder for private copies, which are removed again.
+    pub work: &'a Path,
+}
+
+/// What came of one try.
+struct Tried {
+    rebuilt: Rebuilt,
+    /// Symbols that were defined nowhere, if that was all that was wrong.
+    undefined: BTreeSet<String>,
+}
+
+/// Compiles all sources for one kernel; `starts` is told of each before.
+///
+/// Sources may need symbols of other sources, or of modules that were `given` built. Those that lack nothing else are
+/// compiled again with the exports that meanwhile are known.
 #[must_use]
 pub fn rebuild(
-    sources: &Sources,
-    candidate: &Candidate,
-    options: &MakeOptions,
-    work: &Path,
-) -> Rebuilt {
-    match try_rebuild(sources, candidate, options, work) {
-        Ok(rebuilt) => rebuilt,
-        Err(message) => Rebuilt {
+    sources: &[Sources],
+    given: &[&Module],
+    rebuilding: &Rebuilding<'_>,
+    starts: &mut dyn FnMut(&Sources),
+) -> Vec<Rebuilt> {
+    let mut lent = vec![BTreeSet::new(); sources.len()];
+    let mut tried: Vec<Tried> = Vec::new();
+    for one in sources {
+        starts(one);
+        tried.push(rebuilding.one(one, &Symvers::default()));
+    }
+    loop {
+        let offered = exports(&tried, given);
+        let mut again = false;
+        for (index, one) in sources.iter().enumerate() {
+            let (Some(last), Some(lent)) = (tried.get_mut(index), lent.get_mut(index)) else {
+                continue;
+            };
+            let found = last.undefined.iter().filter(|s| offered.get(s).is_some());
+            let before = lent.len();
+            lent.extend(found.cloned());
+            if lent.len() > before {
+                starts(one);
+                let exports = offered.iter().filter(|e| lent.contains(&e.symbol));
+                *last = rebuilding.one(one, &exports.cloned().collect());
+                again = true;
+            }
+        }
+        if !again {
+            return tried.into_iter().map(|tried| tried.rebuilt).collect();
+        }
+    }
+}
+
+/// What modules that were built, and else those that were given, export.
+fn exports(tried: &[Tried], given: &[&Module]) -> Symvers {
+    let built = tried.iter().flat_map(|tried| &tried.rebuilt.modules);
+    let modules = given.iter().copied().chain(built);
+    let exports = modules.flat_map(|module| {
+        module.exports.iter().map(|(symbol, export)| Export {
+            symbol: symbol.clone(),
+            crc: export.crc.unwrap_or_default(),
+            module: module.name.clone(),
+            class: export.class.clone(),
+            namespace: export.namespace.clone(),
+        })
+    });
+    exports.collect()
+}
+
+impl Rebuilding<'_> {
+    fn one(&self, sources: &Sources, lent: &Symvers) -> Tried {
+        self.compile(sources, lent)
+            .unwrap_or_else(|message| ended("not-tried", vec![message]))
+    }
+
+    fn compile(&self, sources: &Sources, lent: &Symvers) -> Result<Tried, String> {
+        let candidate = self.candidate;
+        let named = candidate.path.display();
+        let kernel = prepared_tree(&candidate.path).ok_or_else(|| {
+            format!(
+                "{named}: no prepared tree to build against; name an unpacked headers package, a build tree or /lib/modules/RELEASE with its `build`"
+            )
+        })?;
+        let kernel = fs::canonicalize(&kernel).map_err(|e| format!("{}: {e}", kernel.display()))?;
+        let (_, release) = facts(candidate);
+        let release =
+            release.ok_or_else(|| format!("{named}: the kernel's release is not known"))?;
+        let folder = HeldFolder::create(self.work)
+            .map_err(|error| format!("{}: {error}", self.work.display()))?;
+        // Kbuild prints and compares the real path.
+        let folder = fs::canonicalize(folder.path())
+            .map_err(|error| error.to_string())
+            .map(|path| (folder, path));
+        let (_kept, folder) = folder?;
+        let dkms = sources.conf.as_ref();
+        let dkms = dkms.map(|conf| (conf.name.as_str(), conf.version.as_str()));
+        let top = match dkms {
+            Some((name, version)) => folder
+                .join(plain(name)?)
+                .join(plain(version)?)
+                .join("build"),
+            None => folder.join("src"),
+        };
+        materialise(sources, &top)?;
+        let symbols = folder.join("lent.symvers");
+        if !lent.is_empty() {
+            fs::write(&symbols, lent.write()).map_err(|e| format!("{}: {e}", symbols.display()))?;
+        }
+        let end = build_external(&External {
+            kernel: &kernel,
+            release: &release,
+            sources: &top,
+            dkms,
+            extra_symbols: (!lent.is_empty()).then_some(&symbols),
+            options: self.options,
+        });
+        match end.map_err(|error| error.to_string())? {
+            ExternalEnd::Built { modules, errors } => built(&modules, errors, &top),
+            ExternalEnd::Refused(errors) => Ok(refused(errors)),
+            ExternalEnd::Failed(messages) => Ok(ended("not-tried", messages)),
+        }
+    }
+}
+
+/// A name that is one folder.
+fn plain(name: &str) -> Result<&str, String> {
+    let mut parts = Path::new(name).components();
+    match (parts.next(), parts.next()) {
+        (Some(Component::Normal(_)), None) => Ok(name),
+        _ => Err(format!("`{name}` of its dkms.conf is no name of a folder")),
+    }
+}
+
+fn ended(outcome: &str, messages: Vec<String>) -> Tried {
+    Tried {
+        rebuilt: Rebuilt {
             rebuild: Rebuild {
-                outcome: "not-tried".to_owned(),
-                messages: vec![message],
+                outcome: outcome.to_owned(),
+                messages,
             },
             modules: Vec::new(),
         },
+        undefined: BTreeSet::new(),
     }
 }
 
-fn try_rebuild(
-    sources: &Sources,
-    candidate: &Candidate,
-    options: &MakeOptions,
-    work: &Path,
-) -> Result<Rebuilt, String> {
-    let kernel = prepared_tree(&candidate.path).ok_or_else(|| {
-        format!(
-            "{}: no prepared tree to build against; name an unpacked headers package, a build tree or /lib/modules/RELEASE with its `build`",
-            candidate.path.display()
-        )
-    })?;
-    let kernel = fs::canonicalize(&kernel).map_err(|e| format!("{}: {e}", kernel.display()))?;
-    if let Some(conf) = &sources.conf {
-        usable(conf)?;
-    }
-    let folder =
-        HeldFolder::create(work).map_err(|error| format!("{}: {error}", work.display()))?;
-    // Kbuild prints and compares the real path.
-    let top = fs::canonicalize(folder.path())
-        .map_err(|error| error.to_string())?
-        .join("src");
-    materialise(sources, &top)?;
-    let (folders, arguments) = commands(sources.conf.as_ref(), &kernel, &top)?;
-    for folder in &folders {
-        let end = build_external(&External {
-            kernel: &kernel,
-            sources: &top,
-            folder,
-            arguments: arguments.as_deref(),
-            options,
-        });
-        match end.map_err(|error| error.to_string())? {
-            ExternalEnd::Built => {}
-            ExternalEnd::Refused(messages) => return Ok(ended("failed", messages)),
-            ExternalEnd::Failed(messages) => return Ok(ended("not-tried", messages)),
-        }
-    }
-    built(sources, &top)
-}
-
-fn ended(outcome: &str, messages: Vec<String>) -> Rebuilt {
-    Rebuilt {
-        rebuild: Rebuild {
-            outcome: outcome.to_owned(),
-            messages,
+fn refused(errors: Errors) -> Tried {
+    Tried {
+        undefined: if errors.only_undefined {
+            errors.undefined
+        } else {
+            BTreeSet::new()
         },
-        modules: Vec::new(),
+        ..ended("failed", errors.messages)
     }
 }
 
 /// The modules that the build made; all that `dkms.conf` names must be among them.
-fn built(sources: &Sources, top: &Path) -> Result<Rebuilt, String> {
+fn built(wanted: &[String], errors: Errors, top: &Path) -> Result<Tried, String> {
+    let missing = wanted
+        .iter()
+        .find(|path| !top.join(format!("{path}.ko")).is_file());
+    if let Some(path) = missing {
+        // Commands behind a failed make can hide that it failed.
+        return if errors.messages.is_empty() {
+            Err(format!("the build made no {path}.ko"))
+        } else {
+            Ok(refused(errors))
+        };
+    }
     let scan = scan(&[top.to_owned()]);
     if let Some(problem) = scan.problems.first() {
         return Err(problem.to_string());
     }
     let start = format!("{}/", top.display());
-    let modules: Vec<Module> = scan
-        .modules
-        .into_iter()
-        .map(|found| {
-            let path = found.module.path.replace(&start, "");
-            Module {
-                path,
-                ..found.module
-            }
-        })
-        .collect();
-    let wanted = sources.conf.iter().flat_map(|conf| &conf.modules);
-    let missing = wanted
-        .map(|built| built.name.replace('-', "_"))
-        .find(|name| !modules.iter().any(|module| module.name == *name));
-    if let Some(name) = missing {
-        return Err(format!("the build made no {name}.ko"));
-    }
+    let own = |path: &str| {
+        let path = path.strip_suffix(".ko").unwrap_or(path);
+        wanted.is_empty() || wanted.iter().any(|wanted| wanted == path)
+    };
+    let modules = scan.modules.into_iter().map(|found| Module {
+        path: found.module.path.replace(&start, ""),
+        ..found.module
+    });
+    let modules: Vec<Module> = modules.filter(|module| own(&module.path)).collect();
     if modules.is_empty() {
         return Err("the build made no module".to_owned());
     }
-    Ok(Rebuilt {
-        modules,
-        ..ended("clean", Vec::new())
-    })
-}
-
-/// Refuses what only a shell or a patch program could do.
-fn usable(conf: &DkmsConf) -> Result<(), String> {
-    if let Some(patch) = conf.patches.first() {
-        return Err(format!(
-            "dkms.conf applies the patch {patch}, which is not done here"
-        ));
-    }
-    let decides = |line: &str| {
-        ["MAKE", "PATCH", "BUILT_MODULE", "PRE_BUILD"]
-            .iter()
-            .any(|word| line.contains(word))
-    };
-    match conf.not_understood.iter().find(|(_, line)| decides(line)) {
-        Some((number, line)) => Err(format!(
-            "dkms.conf:{number}: only a shell could decide `{line}`"
-        )),
-        None => Ok(()),
-    }
-}
-
-/// The folders to build in, and the arguments of make if they are not the usual ones.
-///
-/// The command of `dkms.conf` is used if it is one call of make that names the kernel's folder by a variable. Any
-/// other would look for the kernel that runs, so the usual call takes its place where there is a Kbuild file.
-fn commands(
-    conf: Option<&DkmsConf>,
-    kernel: &Path,
-    top: &Path,
-) -> Result<(Vec<PathBuf>, Option<Vec<String>>), String> {
-    let make = conf.and_then(|conf| conf.make.as_deref());
-    if let Some(make) = make.filter(|make| make.contains("kernel_source_dir"))
-        && let Some(words) = one_call(make, conf, kernel, top)
-    {
-        return Ok((vec![top.to_owned()], Some(words)));
-    }
-    let mut folders: Vec<PathBuf> = Vec::new();
-    if has_kbuild_file(top) {
-        folders.push(top.to_owned());
-    } else {
-        for built in conf.iter().flat_map(|conf| &conf.modules) {
-            let folder = top.join(built.folder.trim_matches('/'));
-            let inside = Path::new(&built.folder)
-                .components()
-                .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-            if inside && has_kbuild_file(&folder) && !folders.contains(&folder) {
-                folders.push(folder);
-            }
-        }
-    }
-    if folders.is_empty() {
-        return Err("neither dkms.conf nor a Kbuild file says how to build the modules".to_owned());
-    }
-    Ok((folders, None))
-}
-
-/// The arguments of a command that is a single call of make; `None` if a shell would do more.
-fn one_call(make: &str, conf: Option<&DkmsConf>, kernel: &Path, top: &Path) -> Option<Vec<String>> {
-    if make.contains([';', '|', '&', '`', '>', '<', '\n']) || make.contains("$(") {
-        return None;
-    }
-    let mut variables: BTreeMap<String, String> = BTreeMap::new();
-    let mut set = |name: &str, value: String| variables.insert(name.to_owned(), value);
-    set("kernel_source_dir", kernel.display().to_string());
-    let (name, version) = conf.map(|conf| (conf.name.clone(), conf.version.clone()))?;
-    for own in ["PACKAGE_NAME", "module"] {
-        set(own, name.clone());
-    }
-    for own in ["PACKAGE_VERSION", "module_version"] {
-        set(own, version.clone());
-    }
-    // The usual place of the sources: `$dkms_tree/$module/$module_version/build`.
-    let usual = "${dkms_tree}/${PACKAGE_NAME}/${PACKAGE_VERSION}/build";
-    let text = make
-        .replace("$dkms_tree", "${dkms_tree}")
-        .replace(
-            &format!("${{dkms_tree}}/{name}/{version}/build"),
-            &top.display().to_string(),
-        )
-        .replace(usual, &top.display().to_string());
-    let text = crate::modules::expand_variables(&text, &variables);
-    let words = shlex::split(&text)?;
-    let (program, arguments) = words.split_first()?;
-    let open = arguments.iter().any(|word| word.contains('$'));
-    let is_make = program.rsplit('/').next() == Some("make");
-    (is_make && !open).then(|| arguments.to_vec())
+    let mut tried = ended("clean", Vec::new());
+    tried.rebuilt.modules = modules;
+    Ok(tried)
 }
 
 /// Writes the sources into a private folder, from an archive or by copying.
@@ -219,23 +224,13 @@ fn materialise(sources: &Sources, top: &Path) -> Result<(), String> {
     let failed = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
     fs::create_dir_all(top).map_err(|e| failed(top, e))?;
     if sources.files.is_empty() {
-        let root = if sources.root.is_dir() {
-            sources.root.clone()
-        } else {
-            sources
-                .root
-                .parent()
-                .map(Path::to_owned)
-                .unwrap_or_default()
-        };
+        let of_conf = Path::new(&sources.path).parent();
+        let of_conf = of_conf.filter(|folder| !folder.as_os_str().is_empty());
         let root = match sources.conf {
-            Some(_) => Path::new(&sources.path)
-                .parent()
-                .map(Path::to_owned)
-                .unwrap_or(root),
-            None => root,
+            Some(_) => of_conf.unwrap_or(Path::new(".")),
+            None => &sources.root,
         };
-        return copy(&root, top);
+        return copy(root, top);
     }
     for (name, bytes) in &sources.files {
         let path = Path::new(name);
@@ -319,13 +314,17 @@ fn remove_built(top: &Path) -> Result<(), String> {
         for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
             if path.is_dir() {
                 folders.push(path);
-            } else if path
-                .extension()
-                .is_some_and(|ending| ending == "ko" || ending == "o")
-            {
+            } else if is_built(&path) {
                 fs::remove_file(&path).map_err(|e| format!("{}: {e}", path.display()))?;
             }
         }
     }
     Ok(())
+}
+
+/// Whether a build made a file: Kbuild leaves a command file beside its objects, vendors' binary objects have none.
+fn is_built(path: &Path) -> bool {
+    let ends = |ending: &str| path.extension().is_some_and(|found| found == ending);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    ends("ko") || (ends("o") && path.with_file_name(format!(".{name}.cmd")).exists())
 }

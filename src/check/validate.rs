@@ -1,6 +1,6 @@
 //! Built modules against candidate kernels.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::facts::facts;
 use crate::baseline::Candidate;
@@ -22,7 +22,7 @@ pub struct Validate<'a> {
     pub candidates: &'a [Candidate],
     /// What a missing version record means, if the user says so for all kernels.
     pub missing_version: Option<MissingVersion>,
-    /// What came of compiling the sources: for each of the scan's sources one entry for each candidate. Empty if
+    /// What came of compiling the sources: for each candidate one entry for each of the scan's sources. Empty if
     /// nothing was compiled.
     pub rebuilt: &'a [Vec<Rebuilt>],
 }
@@ -75,9 +75,12 @@ pub fn validate(
             let rebuild = rebuild_of(what, &module.module, index);
             module.verdicts.push(verdict(&problems, rebuild));
         }
+        let built = what.rebuilt.get(index).into_iter().flatten();
+        let built = built.flat_map(|rebuilt| &rebuilt.modules);
+        let others: Vec<&Module> = built.chain(judged.iter().copied()).collect();
         for (number, row) in sources.iter_mut().enumerate() {
-            let rebuilt = what.rebuilt.get(number).and_then(|each| each.get(index));
-            row.verdicts.push(of_rebuilt(rebuilt, &judged, &kernel));
+            let rebuilt = what.rebuilt.get(index).and_then(|each| each.get(number));
+            row.verdicts.push(of_rebuilt(rebuilt, &others, &kernel));
         }
     }
     modules.extend(sources);
@@ -156,12 +159,22 @@ fn of_kernel(
     }
 }
 
+/// What a rebuild came to goes before what the imports make likely: a symbol that is gone may have been one of a header.
 fn verdict(problems: &[ImportProblem], rebuild: Option<Rebuild>) -> ModuleVerdict {
+    use Loadability::{Loads, NeedsRebuild, SourceMustChange};
+    let found = Loadability::of(problems);
+    // What loads needs no rebuild.
+    let rebuild = rebuild.filter(|_| found != Loads);
+    let outcome = rebuild.as_ref().map(|rebuild| rebuild.outcome.as_str());
+    let verdict = match (found, outcome) {
+        (NeedsRebuild | SourceMustChange, Some("clean")) => NeedsRebuild,
+        (NeedsRebuild | SourceMustChange, Some("failed")) => SourceMustChange,
+        _ => found,
+    };
     ModuleVerdict {
-        verdict: Loadability::of(problems).word().to_owned(),
+        verdict: verdict.word().to_owned(),
         problems: problems.iter().map(of_problem).collect(),
-        // What loads needs no rebuild.
-        rebuild: rebuild.filter(|_| Loadability::of(problems) != Loadability::Loads),
+        rebuild,
     }
 }
 
@@ -177,12 +190,8 @@ fn of_problem(problem: &ImportProblem) -> ModuleProblem {
 
 fn of_sources(sources: &Sources) -> ValidatedModule {
     let conf = sources.conf.as_ref();
-    let names: BTreeMap<&str, ()> = conf
-        .into_iter()
-        .flat_map(|conf| &conf.modules)
-        .map(|built| (built.name.as_str(), ()))
-        .collect();
-    let names: Vec<&str> = names.into_keys().collect();
+    let names: BTreeSet<&String> = conf.into_iter().flat_map(|conf| &conf.modules).collect();
+    let names: Vec<&String> = names.into_iter().collect();
     ValidatedModule {
         provider: sources.name().to_owned(),
         version: sources.version().map(str::to_owned),
@@ -198,15 +207,16 @@ fn of_sources(sources: &Sources) -> ValidatedModule {
 
 /// What came of compiling the sources of a module that was also given built.
 fn rebuild_of(what: &Validate<'_>, module: &str, candidate: usize) -> Option<Rebuild> {
-    let mut sources = what.scan.sources.iter().zip(what.rebuilt);
-    let (_, rebuilt) = sources.find(|(sources, _)| {
+    let rebuilt = what.rebuilt.get(candidate)?;
+    let mut sources = what.scan.sources.iter().zip(rebuilt);
+    let (_, rebuilt) = sources.find(|(sources, rebuilt)| {
         let conf = sources.conf.as_ref();
-        let mut built = conf.into_iter().flat_map(|conf| &conf.modules);
-        built.any(|built| built.name.replace('-', "_") == module)
+        let mut named = conf.into_iter().flat_map(|conf| &conf.modules);
+        let mut built = rebuilt.modules.iter();
+        named.any(|named| named.replace('-', "_") == module)
+            || built.any(|built| built.name == module)
     })?;
-    rebuilt
-        .get(candidate)
-        .map(|rebuilt| rebuilt.rebuild.clone())
+    Some(rebuilt.rebuild.clone())
 }
 
 /// The verdict on sources: that of the modules that were built from them, each judged beside all others.
@@ -228,12 +238,11 @@ fn of_rebuilt(rebuilt: Option<&Rebuilt>, others: &[&Module], kernel: &Kernel<'_>
     };
     let (verdict, problems) = match rebuilt.rebuild.outcome.as_str() {
         "clean" => {
+            // Of a module that was built anew and also given, the new one counts.
             let mut all: Vec<&Module> = rebuilt.modules.iter().collect();
-            let built: Vec<&str> = all.iter().map(|module| module.name.as_str()).collect();
-            let kept = others
-                .iter()
-                .filter(|module| !built.contains(&module.name.as_str()));
-            all.extend(kept);
+            let mut names: BTreeSet<&str> = all.iter().map(|module| module.name.as_str()).collect();
+            let others = others.iter().copied();
+            all.extend(others.filter(|module| names.insert(&module.name)));
             let problems = judge_all(&all, kernel);
             let own: Vec<ImportProblem> = problems
                 .into_iter()

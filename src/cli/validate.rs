@@ -10,9 +10,9 @@ use super::outputs::Outputs;
 use super::stdout::{note, warning};
 use super::{Context, Outcome};
 use crate::baseline::Candidate;
-use crate::check::{Rebuilt, Validate as Inputs, candidate_reason, rebuild, validate};
+use crate::check::{Rebuilding, Rebuilt, Validate as Inputs, candidate_reason, rebuild, validate};
 use crate::kbuild::MakeOptions;
-use crate::modules::{MissingVersion, Scan, Sources, scan, scan_with_sources};
+use crate::modules::{MissingVersion, Module, Scan, scan, scan_with_sources};
 use crate::report::escape;
 
 const EXAMPLES: &str = "\
@@ -45,7 +45,7 @@ pub(crate) struct Validate {
     /// What the kernels do with an import that has no version record [default: by the kernel's release]
     #[arg(long, value_enum, value_name = "WHAT")]
     missing_versions: Option<MissingArgument>,
-    /// Compile DKMS and Kbuild sources among PATH for each kernel. Runs the Makefiles of the sources with your rights.
+    /// Compile DKMS and Kbuild sources among PATH for each kernel. Runs dkms.conf and Makefiles with your rights.
     /// The kernels must be unpacked headers packages, build trees, or /lib/modules/RELEASE with its `build`
     #[arg(long)]
     rebuild: bool,
@@ -133,20 +133,19 @@ impl Validate {
         options.timeout = Duration::from_secs(self.rebuild_time);
         options.jobs = std::thread::available_parallelism().map_or(1, NonZero::get);
         let work = self.work.clone().unwrap_or_else(std::env::temp_dir);
-        let one = |sources: &Sources, candidate: &Candidate| {
-            let name = escape::terminal(sources.name());
-            let kernel = escape::terminal(&candidate.name());
-            note(context, &format!("compiling {name} for {kernel}"));
-            rebuild(sources, candidate, &options, &work)
-        };
-        scan.sources
-            .iter()
-            .map(|sources| {
-                candidates
-                    .iter()
-                    .map(|candidate| one(sources, candidate))
-                    .collect()
+        let given: Vec<&Module> = scan.modules.iter().map(|found| &found.module).collect();
+        let each = candidates.iter().map(|candidate| {
+            let rebuilding = Rebuilding {
+                candidate,
+                options: &options,
+                work: &work,
+            };
+            rebuild(&scan.sources, &given, &rebuilding, &mut |sources| {
+                let name = escape::terminal(sources.name());
+                let kernel = escape::terminal(&candidate.name());
+                note(context, &format!("compiling {name} for {kernel}"));
             })
-            .collect()
+        });
+        each.collect()
     }
 }

@@ -36,7 +36,7 @@ pub use config::{Config, Difference};
 pub use configure::{ConfigBase, ConfigSource, Configured};
 pub use error::KbuildError;
 pub use exporting::ExportIndex;
-pub use external::{External, ExternalEnd, build_external, has_kbuild_file, prepared_tree};
+pub use external::{Errors, External, ExternalEnd, build_external, prepared_tree};
 pub use headers::{ConfigText, read_config};
 pub use inputs::{Inputs, Mentions, is_makefile};
 pub use macros::Macros;

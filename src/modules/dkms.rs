@@ -1,7 +1,7 @@
 //! Sources of modules: DKMS trees with their `dkms.conf`, and folders with a Kbuild file.
 //!
-//! `dkms.conf` is shell text (`dkms(8)`). It is not run: assignments are read with the quoting of the shell, and
-//! whatever needs a shell to decide is kept as a line that was not understood.
+//! `dkms.conf` is shell text (`dkms(8)`). It is not run to know what it is about: assignments are read with the quoting of
+//! the shell, and whatever needs a shell to decide is kept as a line that was not understood. Only a rebuild runs it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -50,15 +50,6 @@ impl Sources {
     }
 }
 
-/// A module that a DKMS tree builds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Built {
-    /// Its name without `.ko`.
-    pub name: String,
-    /// The folder of the built file in the source tree; empty for the top.
-    pub folder: String,
-}
-
 /// What a `dkms.conf` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DkmsConf {
@@ -66,12 +57,8 @@ pub struct DkmsConf {
     pub name: String,
     /// `PACKAGE_VERSION`.
     pub version: String,
-    /// The modules, in the order of their numbers.
-    pub modules: Vec<Built>,
-    /// The command that builds them, if it is not the usual one. Variables such as `$kernelver` stand in it.
-    pub make: Option<String>,
-    /// Patches that are applied before, by name below `patches/`.
-    pub patches: Vec<String>,
+    /// The modules without `.ko`, in the order of their numbers; none if only a shell could tell them.
+    pub modules: Vec<String>,
     /// Lines that only a shell could decide, with their number.
     pub not_understood: Vec<(usize, String)>,
 }
@@ -121,61 +108,35 @@ impl DkmsConf {
         };
         conf.name = needed("PACKAGE_NAME")?;
         conf.version = needed("PACKAGE_VERSION")?;
-        conf.modules = modules(&variables, &conf.name)?;
-        conf.make = numbered(&variables, "MAKE", 0).cloned();
-        for number in 0..MODULES_LIMIT {
-            match variables.get(&format!("PATCH[{number}]")) {
-                Some(patch) => conf.patches.push(patch.clone()),
-                None => break,
-            }
+        conf.modules = modules(&variables)?;
+        // With a single module its name is optional.
+        let mut open = conf.not_understood.iter();
+        if conf.modules.is_empty() && !open.any(|(_, line)| line.contains("BUILT_MODULE_NAME")) {
+            conf.modules.push(conf.name.clone());
         }
         Ok(conf)
     }
 }
 
-/// `NAME[0]`, or `NAME` for the first.
-fn numbered<'v>(
-    variables: &'v BTreeMap<String, String>,
-    name: &str,
-    number: usize,
-) -> Option<&'v String> {
-    let first = (number == 0).then(|| variables.get(name)).flatten();
-    variables.get(&format!("{name}[{number}]")).or(first)
-}
-
-fn modules(variables: &BTreeMap<String, String>, package: &str) -> Result<Vec<Built>, String> {
-    let highest = variables
-        .keys()
-        .filter_map(|key| {
-            let (name, rest) = key.split_once('[')?;
-            let known = matches!(name, "BUILT_MODULE_NAME" | "DEST_MODULE_LOCATION");
-            known
-                .then(|| rest.strip_suffix(']')?.parse::<usize>().ok())
-                .flatten()
-        })
-        .max()
-        .unwrap_or(0);
-    if highest >= MODULES_LIMIT {
-        return Err(format!(
-            "a module of number {highest}; at most {MODULES_LIMIT} are read"
-        ));
-    }
-    let mut modules = Vec::new();
-    for number in 0..=highest {
-        let name = numbered(variables, "BUILT_MODULE_NAME", number);
-        // With a single module its name is optional.
-        let name = match (name, highest) {
-            (Some(name), _) => name.clone(),
-            (None, 0) => package.to_owned(),
-            (None, _) => continue,
+fn modules(variables: &BTreeMap<String, String>) -> Result<Vec<String>, String> {
+    let mut modules: BTreeMap<usize, &String> = BTreeMap::new();
+    for (key, value) in variables {
+        let number = match key.strip_prefix("BUILT_MODULE_NAME") {
+            // Without a number it is the first.
+            Some("") => Some(0),
+            Some(rest) => rest
+                .strip_prefix('[')
+                .and_then(|rest| rest.strip_suffix(']')?.parse().ok()),
+            None => None,
         };
-        let folder = numbered(variables, "BUILT_MODULE_LOCATION", number);
-        modules.push(Built {
-            name,
-            folder: folder.cloned().unwrap_or_default(),
-        });
+        if let Some(number) = number {
+            modules.insert(number, value);
+        }
     }
-    Ok(modules)
+    if modules.len() > MODULES_LIMIT {
+        return Err(format!("more than {MODULES_LIMIT} modules"));
+    }
+    Ok(modules.into_values().cloned().collect())
 }
 
 /// Lines with their number, joined where a backslash or an open quote continues them.
@@ -267,8 +228,7 @@ fn shell_value(value: &str, variables: &BTreeMap<String, String>) -> Option<Stri
 
 /// Puts the variables that are known into a shell text (`$name`, `${name}`); others stay as they are, and all do
 /// once the text has become absurdly long.
-#[must_use]
-pub fn expand(text: &str, variables: &BTreeMap<String, String>) -> String {
+fn expand(text: &str, variables: &BTreeMap<String, String>) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, behind)) = rest.split_once('$').filter(|_| out.len() <= VALUE_LIMIT) {
@@ -340,16 +300,7 @@ mod tests {
             BUILT_MODULE_NAME[1]='acme_$x'\nif [ -e /x ]; then\n  MAKE[0]=\"evil\"\nfi\nAUTOINSTALL=yes # always\nX=$(uname -r)\n";
         let conf = DkmsConf::read(text).expect("reads");
         assert_eq!((conf.name.as_str(), conf.version.as_str()), ("acme", "1.2"));
-        assert_eq!(
-            conf.make.as_deref(),
-            Some("make -C src   KVER=${kernelver} V=1.2")
-        );
-        let names: Vec<_> = conf
-            .modules
-            .iter()
-            .map(|m| (m.name.as_str(), m.folder.as_str()))
-            .collect();
-        assert_eq!(names, [("acme", "src"), ("acme_$x", "")]);
+        assert_eq!(conf.modules, ["acme", "acme_$x"]);
         let lines: Vec<_> = conf.not_understood.iter().map(|(n, _)| *n).collect();
         assert_eq!(lines, [10, 11, 12, 14]);
     }
@@ -375,6 +326,8 @@ mod tests {
             "no PACKAGE_NAME"
         );
         let conf = DkmsConf::read("PACKAGE_NAME=a\nPACKAGE_VERSION=1\n").expect("reads");
-        assert_eq!(conf.modules[0].name, "a");
+        assert_eq!(conf.modules, ["a"]);
+        let text = "PACKAGE_NAME=a\nPACKAGE_VERSION=1\nBUILT_MODULE_NAME[$i]=b\n";
+        assert!(DkmsConf::read(text).expect("reads").modules.is_empty());
     }
 }

@@ -37,7 +37,7 @@ pub use database::{Database, Entry, Merged, Source};
 pub use dependencies::{
     Undeclared, kernel_provides, kernel_sets, module_provides, module_requires, undeclared,
 };
-pub use dkms::{Built, DkmsConf, Sources, expand as expand_variables};
+pub use dkms::{DkmsConf, Sources};
 pub use error::ModulesError;
 pub use impact::{ModuleImpact, Outcome, impact};
 pub use judge::judge_all;

@@ -186,7 +186,11 @@ impl Candidate {
             }
             Shape::Dkms => {
                 let bytes = read_file(&self.path, MODULE_LIMIT)?;
-                let (sources, problems) = dkms::group([(path, bytes)].into());
+                let (mut sources, problems) = dkms::group([(path, bytes)].into());
+                for sources in &mut sources {
+                    // They lie in the folder, and only this one text was read.
+                    sources.files.clear();
+                }
                 Ok(Contents {
                     sources,
                     problems,

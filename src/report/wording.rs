@@ -1,5 +1,7 @@
 //! The sentences that all renderers share. Their text is not escaped yet: each renderer does so for its target.
 
+use std::collections::BTreeSet;
+
 use super::view::{View, failing, place, stopped, warned};
 use super::{
     BaselineName, Cause, CauseChange, CommitFindings, CommitName, Findings, Mode, Provenance,
@@ -123,11 +125,14 @@ fn approved_fact(findings: &Findings) -> Option<String> {
 }
 
 fn stopped_fact(findings: &Findings) -> Option<String> {
-    match stopped(findings).count() {
-        0 => None,
-        1 => Some("1 module stops loading".to_owned()),
-        many => Some(format!("{} modules stop loading", thousands(many))),
-    }
+    let modules = stopped(findings).count();
+    let vendors = stopped(findings).map(|module| module.provider.as_str());
+    let vendors: BTreeSet<&str> = vendors.collect();
+    let verb = if modules == 1 { "stops" } else { "stop" };
+    (modules > 0).then(|| {
+        let (modules, vendors) = (counted(modules, "module"), counted(vendors.len(), "vendor"));
+        format!("{modules} of {vendors} {verb} loading")
+    })
 }
 
 fn reason_facts(reasons: &[Reason]) -> Vec<String> {

@@ -446,12 +446,17 @@ mod tests {
                 scope.spawn(|| {
                     for round in 0..40_u8 {
                         let key = Key::of([[round % 8].as_slice()]);
-                        let files: [Arc<str>; 1] = ["a.c".to_owned().into()];
+                        let files: [std::sync::Arc<str>; 1] = ["a.c".into()];
                         // A folder that is shortened just now may refuse an entry; nothing of it is left then.
                         cache.put(key, key, &files, &UnitResult::default());
                         let found = cache.get(key, key);
                         assert!(found.is_none_or(|found| found == UnitResult::default()));
-                        assert!(cache.file_lists(key).iter().all(|list| *list == files));
+                        assert!(
+                            cache
+                                .file_lists(key)
+                                .iter()
+                                .all(|list| list.iter().eq(["a.c"]))
+                        );
                     }
                 });
             }

@@ -1,8 +1,8 @@
-//! Unpacks gzip, xz and zstd data, recognised by content and bounded in size.
+//! Unpacks gzip, xz, zstd, lzma and bzip2 data, recognised by content and bounded in size.
 //!
 //! Kernels ship `symvers.gz`, modules as `.ko.gz`, `.ko.xz` and `.ko.zst`, and names do not always tell the
 //! truth, so only the magic decides. The magics are those of RFC 1952, the .xz file format specification and
-//! RFC 8878.
+//! RFC 8878; old packages are packed with lzma, whose first bytes are properties that all tools write, or bzip2.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -20,7 +20,7 @@ const RATIO_LIMIT: u64 = 1000;
 /// Size up to which any ratio is accepted: it cannot hurt and tiny regular files pack very well.
 const RATIO_FLOOR: u64 = 32 << 20;
 
-/// The most memory one xz block may ask for its dictionary, in KiB; `xz -9` needs 65 MiB.
+/// The most memory one xz block, or lzma data, may ask for its dictionary, in KiB; `xz -9` needs 65 MiB.
 const XZ_MEMORY_KIB: u32 = 256 << 10;
 
 /// The largest zstd window, as power of two; `zstd --ultra -22` uses 27.
@@ -48,7 +48,7 @@ pub enum UnpackError {
     Damaged {
         /// The file.
         name: String,
-        /// `gzip`, `xz` or `zstd`.
+        /// `gzip`, `xz`, `zstd`, `lzma` or `bzip2`.
         format: &'static str,
         /// What the decoder says.
         source: io::Error,
@@ -58,7 +58,7 @@ pub enum UnpackError {
     TooLarge {
         /// The file.
         name: String,
-        /// `gzip`, `xz` or `zstd` when it is the unpacked data that is too large.
+        /// Its format when it is the unpacked data that is too large.
         format: Option<&'static str>,
         /// The limit in bytes that applied.
         limit: u64,
@@ -77,13 +77,17 @@ enum Format {
     Gzip,
     Xz,
     Zstd,
+    Lzma,
+    Bzip2,
 }
 
 impl Format {
-    const MAGICS: [(&'static [u8], Format); 3] = [
+    const MAGICS: [(&'static [u8], Format); 5] = [
         (&[0x1f, 0x8b], Format::Gzip),
         (&[0xfd, b'7', b'z', b'X', b'Z', 0x00], Format::Xz),
         (&[0x28, 0xb5, 0x2f, 0xfd], Format::Zstd),
+        (&[0x5d, 0x00, 0x00], Format::Lzma),
+        (b"BZh", Format::Bzip2),
     ];
 
     fn of(bytes: &[u8]) -> Option<Format> {
@@ -98,6 +102,8 @@ impl Format {
             Format::Gzip => "gzip",
             Format::Xz => "xz",
             Format::Zstd => "zstd",
+            Format::Lzma => "lzma",
+            Format::Bzip2 => "bzip2",
         }
     }
 
@@ -114,11 +120,17 @@ impl Format {
                 decoder.window_log_max(ZSTD_WINDOW_LOG)?;
                 Box::new(decoder)
             }
+            Format::Lzma => Box::new(lzma_rust2::LzmaReader::new_mem_limit(
+                bytes,
+                XZ_MEMORY_KIB,
+                None,
+            )?),
+            Format::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(bytes)),
         })
     }
 }
 
-/// Unpacks gzip, xz or zstd data, recognised by its first bytes; anything else is handed back as it is.
+/// Unpacks packed data, recognised by its first bytes; anything else is handed back as it is.
 ///
 /// `limit` bounds the result in bytes. A result of more than 32 MiB may also not be more than 1000 times the
 /// size of the packed data.
@@ -150,7 +162,7 @@ pub fn unpack<'a>(bytes: &'a [u8], name: &str, limit: u64) -> Result<Cow<'a, [u8
     }
 }
 
-/// Unpacks gzip, xz or zstd data as it is read, recognised by its first bytes; anything else is read as it is.
+/// Unpacks packed data as it is read, recognised by its first bytes; anything else is read as it is.
 ///
 /// Reading more than `limit` bytes is an error, and so is more than 1000 times the size of the packed data once
 /// that is above 32 MiB.
@@ -251,11 +263,29 @@ mod tests {
         0xea, 0xc8, 0x79, 0x90, 0x42, 0x99, 0x0d, 0x01, 0x00, 0x00, 0x00, 0x00, 0x01, 0x59, 0x5a,
     ];
 
-    /// All three formats are recognised by content and unpacked; other bytes pass unchanged.
+    /// The same by `xz --format=lzma`.
+    const LZMA: &[u8] = &[
+        0x5d, 0x00, 0x00, 0x80, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00, 0x34,
+        0x19, 0x49, 0xee, 0x8d, 0xdd, 0x3d, 0x3a, 0xdf, 0xff, 0xff, 0xdd, 0x12, 0x00, 0x00,
+    ];
+
+    /// The same by `bzip2`.
+    const BZIP2: &[u8] = &[
+        0x42, 0x5a, 0x68, 0x39, 0x31, 0x41, 0x59, 0x26, 0x53, 0x59, 0xc1, 0xc0, 0x80, 0xe2, 0x00,
+        0x00, 0x01, 0x41, 0x00, 0x00, 0x10, 0x02, 0x44, 0xa0, 0x00, 0x30, 0xcd, 0x00, 0xc3, 0x46,
+        0x29, 0x97, 0x17, 0x72, 0x45, 0x38, 0x50, 0x90, 0xc1, 0xc0, 0x80, 0xe2,
+    ];
+
+    /// All formats are recognised by content and unpacked; other bytes pass unchanged.
     #[test]
     fn formats_are_recognised_by_content() {
         let zstd = zstd::stream::encode_all(&b"hello\n"[..], 3).expect("encodes");
-        for packed in [gzip(b"hello\n"), XZ.to_vec(), zstd, b"hello\n".to_vec()] {
+        let plain = b"hello\n".to_vec();
+        let old = [LZMA.to_vec(), BZIP2.to_vec()];
+        for packed in [gzip(b"hello\n"), XZ.to_vec(), zstd, plain]
+            .into_iter()
+            .chain(old)
+        {
             assert_eq!(*unpack(&packed, "f", 100).expect("unpacks"), *b"hello\n");
         }
         assert_eq!(unpack(b"", "f", 0).expect("nothing is fine").len(), 0);
@@ -287,7 +317,8 @@ mod tests {
     #[test]
     fn truncated_data_is_refused() {
         let zstd = zstd::stream::encode_all(&b"hello\n"[..], 3).expect("encodes");
-        for packed in [gzip(b"hello\n"), XZ.to_vec(), zstd] {
+        let old = [LZMA.to_vec(), BZIP2.to_vec()];
+        for packed in [gzip(b"hello\n"), XZ.to_vec(), zstd].into_iter().chain(old) {
             for len in 6..packed.len() {
                 if let Ok(text) = unpack(&packed[..len], "f", 100) {
                     panic!("{len} of {} bytes gave {text:?}", packed.len());

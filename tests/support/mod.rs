@@ -4,6 +4,7 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, reason = "tests")]
 
 pub mod dejagnu;
+pub mod packages;
 pub mod runner;
 pub mod units;
 

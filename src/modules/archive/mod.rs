@@ -61,7 +61,7 @@ impl Kind {
 
     /// Tells by the name whether a file of a folder may be an archive with modules.
     pub(super) fn by_name(name: &str) -> bool {
-        const ENDINGS: [&str; 11] = [
+        const ENDINGS: [&str; 14] = [
             ".deb",
             ".udeb",
             ".rpm",
@@ -73,6 +73,9 @@ impl Kind {
             ".txz",
             ".tzst",
             ".tar.zstd",
+            ".tar.bz2",
+            ".tbz2",
+            ".tar.lzma",
         ];
         ENDINGS.iter().any(|ending| name.ends_with(ending))
     }

@@ -58,7 +58,7 @@ pub(super) fn read(
     reader.package = Some(reader.contents.packages.len());
     reader.contents.packages.push(package.clone());
     let compressor = header.text(COMPRESSOR).unwrap_or("gzip");
-    let supported = matches!(compressor, "gzip" | "xz" | "zstd");
+    let supported = matches!(compressor, "gzip" | "xz" | "zstd" | "lzma" | "bzip2");
     let known = supported || payload.starts_with(b"0707");
     let result = if known {
         unpack_stream(payload, path, reader.unpacked)

@@ -3,8 +3,8 @@
 //! In flows a root with `lib/modules/RELEASE` folders, out flow a [`Plan`] and, if asked, the links. The rules are
 //! those of Red Hat's `weak-modules`: for each kernel the others are looked at newest first; the modules in their
 //! `extra/` form groups that need one another; a group is linked as a whole or not at all, and the first kernel that
-//! has a compatible one wins. A module whose file name is in the kernel's own `updates` or `extra` is not linked, as
-//! `depmod` searches `updates extra built-in weak-updates` in this order. Compatible means what `depmod -e -E` looks
+//! has a compatible one wins. A module whose file name is in the kernel's own `updates`, `extra` or `kernel` is not linked,
+//! as `depmod` searches `updates extra built-in weak-updates` in this order. Compatible means what `depmod -e -E` looks
 //! at: symbols and their CRCs. What the loader refuses beyond that is told beside it.
 
 mod apply;

@@ -62,7 +62,7 @@ pub struct Kept {
     pub path: PathBuf,
     /// The release that the module was built for.
     pub from: String,
-    /// `updates`, `extra`, or the release whose module is linked.
+    /// `updates`, `extra`, `built-in` for the kernel's own, or the release whose module is linked.
     pub by: String,
 }
 
@@ -131,13 +131,15 @@ fn of_kernel(kernel: &InstalledKernel, all: &[InstalledKernel]) -> Plan {
     };
     let loader = Kernel::with(symvers, facts);
     // Who provides a file name, so that no second file of that name is linked.
-    let mut taken: BTreeMap<String, String> = BTreeMap::new();
-    for one in &kernel.extra {
-        taken.insert(base_name(&one.path), EXTRA.to_owned());
-    }
-    for name in &kernel.updates {
-        taken.insert(name.clone(), "updates".to_owned());
-    }
+    let extra = kernel.extra.iter().map(|one| base_name(&one.path));
+    let named = |place: &'static str| move |name: &String| (name.clone(), place.to_owned());
+    let built_in = kernel.built_in.iter().map(named("built-in"));
+    let updates = kernel.updates.iter().map(named("updates"));
+    // The last of a name stays: the one that is found first.
+    let mut taken: BTreeMap<String, String> = built_in
+        .chain(extra.map(|name| (name, EXTRA.to_owned())))
+        .chain(updates)
+        .collect();
     let mut links: BTreeMap<PathBuf, Link> = BTreeMap::new();
     let mut chosen: Vec<&Module> = kernel.extra.iter().map(|one| &one.module).collect();
     for other in all.iter().filter(|other| other.release != kernel.release) {

@@ -45,6 +45,8 @@ pub struct InstalledKernel {
     pub extra: Vec<Installed>,
     /// File names of modules in its `updates`, without packing.
     pub updates: Vec<String>,
+    /// File names of the kernel's own modules, without packing.
+    pub built_in: Vec<String>,
     /// Links in its `weak-updates` and what they lead to, by path below that folder.
     pub links: BTreeMap<PathBuf, PathBuf>,
     /// Files in its `weak-updates` that are no links.
@@ -85,7 +87,11 @@ pub fn read(root: &Path) -> Result<Vec<InstalledKernel>, ModulesError> {
 
 fn kernel(root: &Path, folder: &Path, release: String) -> Result<InstalledKernel, ModulesError> {
     let mut extra = Vec::new();
-    let mut updates = Vec::new();
+    let names = |place: &str| {
+        let paths = walk(&folder.join(place))?;
+        let modules = paths.iter().filter(|path| is_module(path));
+        Ok::<_, ModulesError>(modules.map(|path| base_name(path)).collect())
+    };
     let (mut links, mut files) = (BTreeMap::new(), Vec::new());
     for path in walk(&folder.join(EXTRA))? {
         // A link in `extra` leads to a module of another package system; only files belong to this kernel.
@@ -94,11 +100,6 @@ fn kernel(root: &Path, folder: &Path, release: String) -> Result<InstalledKernel
                 module: Module::load(&path)?,
                 path: below(&path, &folder.join(EXTRA)),
             });
-        }
-    }
-    for path in walk(&folder.join("updates"))? {
-        if is_module(&path) {
-            updates.push(base_name(&path));
         }
     }
     for path in walk(&folder.join(WEAK))? {
@@ -114,7 +115,8 @@ fn kernel(root: &Path, folder: &Path, release: String) -> Result<InstalledKernel
         symvers: symvers(root, folder, &release),
         release,
         extra,
-        updates,
+        updates: names("updates")?,
+        built_in: names("kernel")?,
         links,
         files,
     })
