@@ -1,7 +1,7 @@
 //! Builds modules outside the tree against a prepared kernel (`Documentation/kbuild/modules.rst`).
 //!
 //! In flow a prepared tree, such as a headers package, and a private copy of the sources; out flows how the build
-//! ended. The sources' own Makefiles run with the rights of the caller, like those of a tree.
+//! ended. The sources' own Makefiles run in the sandbox, like those of a tree.
 
 use std::ffi::OsString;
 use std::fs;
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::cpp::child::{self, Child, ChildError};
 
 use super::make::home;
+use super::sandbox::{SYSTEM, refuse_leftovers};
 use super::{KbuildError, MakeOptions};
 
 /// Bytes that a build may print.
@@ -97,17 +98,25 @@ pub fn build_external(external: &External<'_>) -> Result<ExternalEnd, KbuildErro
         }
     }
     argv.extend(external.options.variables().map(OsString::from));
+    let source = external.kernel.join("source").canonicalize().ok();
+    let mut reads = vec![external.kernel];
+    reads.extend(source.as_deref());
+    let environment = external.options.environment(&reads, external.sources, true);
     let finished = child::run(
         &Child {
             argv: &argv,
             cwd: external.folder,
-            environment: &external.options.environment(external.sources),
+            environment: &environment,
             stdin: None,
             time: external.options.timeout,
             output: OUTPUT_LIMIT,
         },
         &mut |_| ControlFlow::Continue(()),
     );
+    let mut folders: Vec<PathBuf> = SYSTEM.iter().map(PathBuf::from).collect();
+    folders.extend(reads.iter().map(|&path| path.to_owned()));
+    folders.push(external.sources.to_owned());
+    refuse_leftovers(external.sources, &folders)?;
     let finished = match finished {
         Ok(finished) => finished,
         Err(ChildError::Time { limit, .. }) => {
