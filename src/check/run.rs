@@ -479,5 +479,7 @@ fn provenance(gate: &Gate<'_>, walk: &Walk) -> Provenance {
         modules: gate.modules.len(),
         old: None,
         new: None,
+        // Known where the builder was made.
+        sandbox: None,
     }
 }

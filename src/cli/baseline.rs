@@ -112,7 +112,7 @@ impl Create {
         let list = self.list()?;
         let settings = self
             .toolchain
-            .settings(configs::read(&self.configs)?, None)?;
+            .settings(configs::read(&self.configs)?, None, None)?;
         let mut extras = Vec::new();
         if !self.modules.is_empty() {
             extras.push(Extra {
@@ -281,9 +281,9 @@ impl Update {
         } else {
             configs::read(&self.configs)?
         };
-        let settings = self
-            .toolchain
-            .settings(source, Some(&old.manifest.fingerprint.arch))?;
+        let settings =
+            self.toolchain
+                .settings(source, Some(&old.manifest.fingerprint.arch), None)?;
         let (snapshot, commit) = self.tree.snapshot(context, settings, &self.toolchain)?;
         let config = snapshot.config.to_text();
         replace(

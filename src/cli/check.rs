@@ -8,10 +8,11 @@ use clap::{Args, ValueEnum};
 use super::outputs::Outputs;
 use super::policy_files::PolicyFiles;
 use super::progress::Shown;
+use super::sandbox::SandboxArgument;
 use super::settings::Settings;
 use super::stdout::warning;
 use super::toolchain::Toolchain;
-use super::{Context, Outcome, configs, decisions, interrupt, protect, reason};
+use super::{Context, Outcome, configs, decisions, interrupt, protect, reason, sandbox};
 use crate::baseline::{Baseline, Inconsistency, verify};
 use crate::check::{
     Gate, Series, history_reason, kbuild_reason, list_reasons, run, snapshot_reason, unchecked,
@@ -179,9 +180,15 @@ impl Check {
         };
         let settings = self
             .toolchain
-            .settings(source, Some(&baseline.manifest.fingerprint.arch))
-            .map_err(|reason| vec![reason])?;
+            .settings(
+                source,
+                Some(&baseline.manifest.fingerprint.arch),
+                options.sandbox,
+            )
+            .map_err(one)?;
         let cache = settings.cache.clone();
+        let confined = sandbox::facts(&settings.make.sandbox);
+        warnings.extend(confined.warning());
         let progress = Shown::new(context);
         let mut builder = Builder::new(settings, &progress)
             .map_err(|error| vec![snapshot_reason(&error, None)])?;
@@ -201,6 +208,7 @@ impl Check {
         let mut report = run(&gate, series, &mut builder);
         report.policy.sources = files.sources();
         report.policy.edits = files.edits();
+        report.provenance.sandbox = Some(confined);
         warnings.extend(self.toolchain.shorten(cache.as_ref()));
         Ok(report)
     }
@@ -232,6 +240,7 @@ impl Check {
             modules: either(&self.modules, settings.modules),
             mode: mode.unwrap_or(ModeArgument::Enforce),
             per_commit: self.per_commit || settings.per_commit.unwrap_or_default(),
+            sandbox: settings.sandbox,
         })
     }
 
@@ -317,6 +326,7 @@ struct CheckOptions {
     modules: Vec<PathBuf>,
     mode: ModeArgument,
     per_commit: bool,
+    sandbox: Option<SandboxArgument>,
 }
 
 /// The protected symbols, each of which must be checkable.

@@ -17,6 +17,7 @@ mod policy_files;
 mod progress;
 mod protect;
 mod report;
+mod sandbox;
 mod schema;
 mod settings;
 mod stdout;
@@ -89,6 +90,8 @@ enum Command {
     Report(report::ReportCommand),
     /// Print the JSON Schema of the report
     Schema(schema::SchemaCommand),
+    #[command(hide = true)]
+    Sandboxed(sandbox::Sandboxed),
 }
 
 /// How a command ends without an error: the exit code of what it found.
@@ -118,6 +121,10 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
+    if let Command::Sandboxed(command) = arguments.command {
+        // It becomes another program: no handler of signals, and no thread, may stand in its way.
+        return command.run();
+    }
     let context = Context {
         style: Style::new(arguments.color),
         quiet: arguments.quiet,
@@ -136,6 +143,7 @@ pub fn main() -> ExitCode {
         Command::Explain(command) => command.run(&context),
         Command::Report(command) => command.run(&context),
         Command::Schema(command) => command.run(&context),
+        Command::Sandboxed(command) => return command.run(),
     };
     match interrupt::judge(outcome) {
         Ok(code) => ExitCode::from(code),

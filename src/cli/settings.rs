@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::check::ModeArgument;
 use super::policy_files::PolicyFiles;
+use super::sandbox::SandboxArgument;
 use crate::check::policy_reason;
 use crate::policy::{TomlFile, did_you_mean};
 use crate::report::Reason;
@@ -14,7 +15,7 @@ use crate::report::Reason;
 pub(crate) const NAME: &str = "kabigate.toml";
 
 /// The options that it can hold.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "schema",
     "baseline",
     "protect",
@@ -26,6 +27,7 @@ const KEYS: [&str; 11] = [
     "modules",
     "mode",
     "per-commit",
+    "sandbox",
 ];
 
 /// What the file says.
@@ -41,6 +43,7 @@ pub(crate) struct Settings {
     pub(crate) modules: Vec<PathBuf>,
     pub(crate) mode: Option<ModeArgument>,
     pub(crate) per_commit: Option<bool>,
+    pub(crate) sandbox: Option<SandboxArgument>,
 }
 
 impl Settings {
@@ -99,6 +102,16 @@ impl Settings {
                     }
                     mode
                 }),
+                sandbox: file.text(top, "sandbox").and_then(|(word, line)| {
+                    let sandbox = SandboxArgument::from_word(&word);
+                    if sandbox.is_none() {
+                        let near = did_you_mean(&word, ["auto", "require", "off"]);
+                        let message =
+                            format!("no such sandbox{near} (known are auto, require, off)");
+                        file.problem(line, message);
+                    }
+                    sandbox
+                }),
             }
         });
         read.map_err(|error| Reason {
@@ -116,17 +129,24 @@ mod tests {
     #[test]
     fn reads_and_refuses() {
         let path = Path::new("baselines/kabigate.toml");
-        let text = "baseline = \"x86_64\"\nrules = [\"a\", \"/b\"]\nmode = \"observe\"\nper-commit = true\n";
+        let text = "baseline = \"x86_64\"\nrules = [\"a\", \"/b\"]\nmode = \"observe\"\nper-commit = true\nsandbox = \"require\"\n";
         let read = Settings::read(text.as_bytes(), path).expect("reads");
         assert_eq!(read.baseline, Some("baselines/x86_64".into()));
         assert_eq!(read.rules, [PathBuf::from("baselines/a"), "/b".into()]);
         assert_eq!(read.per_commit, Some(true));
+        assert!(matches!(read.sandbox, Some(SandboxArgument::Require)));
+        let refused = Settings::read(b"sandbox = \"of\"\n", path).expect_err("bad");
+        assert!(
+            refused.message.contains("did you mean `off`?"),
+            "{}",
+            refused.message
+        );
         let refused = Settings::read(b"mode = \"obsrve\"\nrulse = \"x\"\n", path).expect_err("bad");
         assert_eq!(
             refused.message,
             "baselines/kabigate.toml:1: no such mode; did you mean `observe`? (known are enforce, observe)\n\
              baselines/kabigate.toml:2: unknown key `rulse`; did you mean `rules`? (known are schema, baseline, protect, \
-             protect-imports, allow-missing, rules, approvals, allowed-breaks, modules, mode, per-commit)"
+             protect-imports, allow-missing, rules, approvals, allowed-breaks, modules, mode, per-commit, sandbox)"
         );
         assert_eq!(refused.code, crate::report::ReasonCode::ConfigInvalid);
     }

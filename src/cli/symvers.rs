@@ -9,7 +9,7 @@ use super::outputs::write_whole;
 use super::progress::Shown;
 use super::stdout::{note, print, warning};
 use super::toolchain::Toolchain;
-use super::{Context, Outcome, configs, reason};
+use super::{Context, Outcome, configs, reason, sandbox};
 use crate::check::{history_reason, snapshot_reason};
 use crate::history::{Commit, HistoryError, Repo};
 use crate::report::{Reason, ReasonCode};
@@ -69,7 +69,7 @@ impl SymversCommand {
     pub(crate) fn run(&self, context: &Context) -> Outcome {
         let settings = self
             .toolchain
-            .settings(configs::read(&self.configs)?, None)?;
+            .settings(configs::read(&self.configs)?, None, None)?;
         let (snapshot, _) = self.tree.snapshot(context, settings, &self.toolchain)?;
         let text = snapshot.symvers.write();
         match &self.out {
@@ -105,6 +105,7 @@ impl Tree {
             None => None,
         };
         let cache = settings.cache.clone();
+        sandbox::tell(context, &settings.make.sandbox);
         let progress = Shown::new(context);
         let mut builder =
             Builder::new(settings, &progress).map_err(|error| snapshot_reason(&error, None))?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::reason;
+use super::sandbox::{SandboxArgument, SandboxOptions};
 use crate::cpp::EngineKind;
 use crate::kbuild::{ConfigSource, MakeOptions};
 use crate::report::{Reason, ReasonCode};
@@ -66,17 +67,20 @@ pub(crate) struct Toolchain {
     /// Folder for the work area, which takes about 2 GiB while the command runs [default: the system's temporary folder]
     #[arg(long, env = "KABIGATE_WORK", value_name = "DIR")]
     work: Option<PathBuf>,
+    #[command(flatten)]
+    sandbox: SandboxOptions,
 }
 
 /// Wall time that one call of make may take.
 const MAKE_TIME: Duration = Duration::from_secs(3600);
 
 impl Toolchain {
-    /// The settings of a builder; `arch` is used where the options name none.
+    /// The settings of a builder; `arch` and `sandbox` are used where the options name none.
     pub(crate) fn settings(
         &self,
         config: ConfigSource,
         arch: Option<&str>,
+        sandbox: Option<SandboxArgument>,
     ) -> Result<Settings, Reason> {
         let jobs = match self.jobs {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
@@ -91,6 +95,7 @@ impl Toolchain {
         make.llvm.clone_from(&self.llvm);
         make.jobs = jobs;
         make.timeout = MAKE_TIME;
+        make.sandbox = self.sandbox.find(sandbox)?;
         let work = self.work.clone().unwrap_or_else(std::env::temp_dir);
         std::fs::create_dir_all(&work).map_err(|error| {
             reason(

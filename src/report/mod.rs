@@ -39,6 +39,7 @@ mod policy;
 mod policy_text;
 #[cfg(test)]
 mod samples;
+mod sandbox;
 pub mod sarif;
 pub mod schema;
 #[cfg(test)]
@@ -55,6 +56,7 @@ pub use format::{Format, Output, check_outputs};
 pub use hidden::*;
 pub use model::*;
 pub use policy::*;
+pub use sandbox::{SandboxFacts, SandboxRequest};
 pub use tree::{ClassDetail, Explanation, Node};
 pub use validation::{
     ModuleProblem, ModuleVerdict, Rebuild, VALIDATION_SCHEMA, ValidatedKernel, ValidatedModule,
