@@ -65,6 +65,7 @@ EOF
     set -- "$@" --mode "${MODE:-enforce}"
     [ "${PER_COMMIT:-false}" != true ] || set -- "$@" --per-commit
     [ "${JOBS:-0}" = 0 ] || set -- "$@" --jobs "$JOBS"
+    [ -z "${SANDBOX:-}" ] || set -- "$@" --sandbox "$SANDBOX"
     if [ "${CACHE:-restore}" = off ]; then
         set -- "$@" --no-cache
     else
