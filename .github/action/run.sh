@@ -96,6 +96,7 @@ LINES
     set -- "$@" --mode "${MODE:-enforce}"
     [ "${PER_COMMIT:-false}" != true ] || set -- "$@" --per-commit
     [ "${JOBS:-0}" = 0 ] || set -- "$@" --jobs "$JOBS"
+    [ -z "${SANDBOX:-}" ] || set -- "$@" --sandbox "$SANDBOX"
     case ${CACHE:-restore} in
     off) set -- "$@" --no-cache ;;
     save) set -- "$@" --cache "$work/cache" ;;

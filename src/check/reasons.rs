@@ -5,7 +5,7 @@ use time::{OffsetDateTime, UtcOffset};
 
 use crate::baseline::{BaselineError, CandidateError};
 use crate::history::{Commit, HistoryError, Walk};
-use crate::kbuild::KbuildError;
+use crate::kbuild::{ChildError, KbuildError};
 use crate::modules::ModulesError;
 use crate::policy::{ListFinding, PolicyError};
 use crate::report::{CommitName, Reason, ReasonCode};
@@ -112,6 +112,19 @@ pub fn kbuild_reason(error: &KbuildError) -> Reason {
         KbuildError::PlanFailed { .. } => (
             ReasonCode::PlanFailed,
             Some("try `make -n -k` with the same configuration in a clean tree"),
+        ),
+        KbuildError::Child {
+            source: ChildError::Time { .. } | ChildError::Output { .. } | ChildError::Bound { .. },
+            ..
+        } => (
+            ReasonCode::LimitExceeded,
+            Some(
+                "kernel trees stay far below this limit; look at what the Makefiles of this commit run",
+            ),
+        ),
+        KbuildError::Leftover { .. } => (
+            ReasonCode::ConfigureFailed,
+            Some("look at what the Makefiles of this commit run"),
         ),
         KbuildError::Child { .. } | KbuildError::Make { .. } | KbuildError::Compiler { .. } => (
             ReasonCode::ConfigureFailed,

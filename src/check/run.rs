@@ -41,6 +41,8 @@ pub struct Gate<'a> {
     pub per_commit: bool,
     /// The target that all this belongs to, if it has a name.
     pub target: Option<String>,
+    /// How what the build executes is confined.
+    pub sandbox: Option<crate::report::SandboxFacts>,
     /// Where the policy was read from, and which commits edit it.
     pub policy: PolicyFindings,
 }
@@ -400,6 +402,7 @@ fn provenance(gate: &Gate<'_>, walk: &Walk) -> Provenance {
     let fingerprint = &gate.baseline.manifest.fingerprint;
     Provenance {
         target: gate.target.clone(),
+        sandbox: gate.sandbox.clone(),
         base: Some(commit_name(&walk.base)),
         head: walk.commits.last().map(commit_name),
         baseline: Some(BaselineName {
@@ -424,5 +427,6 @@ fn provenance(gate: &Gate<'_>, walk: &Walk) -> Provenance {
         modules: gate.modules.len(),
         old: None,
         new: None,
+        // Known where the builder was made.
     }
 }

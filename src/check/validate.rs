@@ -95,6 +95,7 @@ pub fn validate(
         warnings,
         candidates: kernels,
         modules,
+        sandbox: None,
     };
     validation.exit_code = exit_code(&validation);
     validation

@@ -139,9 +139,9 @@ impl Create {
             }));
         }
         let list = self.list()?;
-        let settings = self
-            .toolchain
-            .settings(configs::read(&self.configs)?, &Build::default())?;
+        let settings =
+            self.toolchain
+                .settings(configs::read(&self.configs)?, &Build::default(), None)?;
         let mut extras = Vec::new();
         if !self.modules.is_empty() {
             extras.push(Extra {
@@ -323,7 +323,7 @@ impl Update {
             arch: Some(old.manifest.fingerprint.arch.clone()),
             ..Build::default()
         };
-        let settings = self.toolchain.settings(source, &build)?;
+        let settings = self.toolchain.settings(source, &build, None)?;
         let (snapshot, commit) = self.tree.snapshot(context, settings, &self.toolchain)?;
         let config = snapshot.config.to_text();
         replace(

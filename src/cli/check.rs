@@ -8,10 +8,11 @@ use clap::{Args, ValueEnum};
 use super::outputs::Outputs;
 use super::policy_files::PolicyFiles;
 use super::progress::Shown;
+use super::sandbox::SandboxArgument;
 use super::selection::{Commits, Selection};
 use super::stdout::{note, warning};
 use super::toolchain::{Build, Toolchain};
-use super::{Context, Outcome, configs, decisions, interrupt, protect, reason};
+use super::{Context, Outcome, configs, decisions, interrupt, protect, reason, sandbox};
 use crate::baseline::{Baseline, Inconsistency, verify};
 use crate::check::{
     Gate, PART_SCHEMA, Part, RunId, Series, Shard, compute, kbuild_reason, line_digest,
@@ -231,9 +232,15 @@ impl Check {
         };
         let settings = self
             .toolchain
-            .settings(source, &options.build.clone().or(&of_baseline))
-            .map_err(|reason| vec![reason])?;
+            .settings(
+                source,
+                &options.build.clone().or(&of_baseline),
+                options.sandbox,
+            )
+            .map_err(one)?;
         let cache = settings.cache.clone();
+        let confined = sandbox::facts(&settings.make.sandbox);
+        warnings.extend(confined.warning());
         let progress = Shown::new(context);
         let mut builder = Builder::new(settings, &progress)
             .map_err(|error| vec![snapshot_reason(&error, None)])?;
@@ -246,6 +253,7 @@ impl Check {
             mode: options.mode.into(),
             per_commit: options.per_commit,
             target: target.map(str::to_owned),
+            sandbox: Some(confined),
             policy: PolicyFindings {
                 sources: files.sources(),
                 edits: files.edits(),
@@ -313,6 +321,7 @@ impl Check {
             per_commit: self.per_commit || settings.per_commit.unwrap_or_default(),
             config: settings.config,
             build: settings.build,
+            sandbox: settings.sandbox,
         })
     }
 
@@ -431,6 +440,7 @@ struct CheckOptions {
     config: Option<PathBuf>,
     /// How the settings call the kernel's build.
     build: Build,
+    sandbox: Option<SandboxArgument>,
 }
 
 /// The protected symbols, each of which must be checkable.

@@ -23,6 +23,7 @@ mod policy_files;
 mod progress;
 mod protect;
 mod report;
+mod sandbox;
 mod schema;
 mod selection;
 mod settings;
@@ -110,6 +111,8 @@ enum Command {
     Man(help::ManCommand),
     /// Print the completions of a shell
     Completions(help::CompletionsCommand),
+    #[command(hide = true)]
+    Sandboxed(sandbox::Sandboxed),
 }
 
 /// How a command ends without an error: the exit code of what it found.
@@ -141,6 +144,10 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
+    if let Command::Sandboxed(command) = arguments.command {
+        // It becomes another program: no handler of signals, and no thread, may stand in its way.
+        return command.run();
+    }
     let context = Context {
         style: Style::new(arguments.color),
         quiet: arguments.quiet,
@@ -165,6 +172,7 @@ pub fn main() -> ExitCode {
         Command::Schema(command) => command.run(&context),
         Command::Man(command) => command.run(&context),
         Command::Completions(command) => command.run(&context),
+        Command::Sandboxed(command) => return command.run(),
     };
     match interrupt::judge(outcome) {
         Ok(code) => ExitCode::from(code),

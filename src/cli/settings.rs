@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use super::check::ModeArgument;
 use super::policy_files::PolicyFiles;
+use super::sandbox::SandboxArgument;
 use super::toolchain::Build;
 use crate::check::policy_reason;
 use crate::policy::{TomlFile, TomlTable, did_you_mean};
@@ -25,7 +26,7 @@ use crate::report::Reason;
 pub(crate) const NAME: &str = "kabigate.toml";
 
 /// The options that the file and each target can hold.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "baseline",
     "protect",
     "protect-imports",
@@ -41,6 +42,7 @@ const KEYS: [&str; 15] = [
     "cc",
     "cross-compile",
     "llvm",
+    "sandbox",
 ];
 
 /// Longest name of a target.
@@ -71,6 +73,7 @@ pub(crate) struct Options {
     pub(crate) config: Option<PathBuf>,
     /// How the kernel's build is called.
     pub(crate) build: Build,
+    pub(crate) sandbox: Option<SandboxArgument>,
 }
 
 impl Settings {
@@ -196,6 +199,15 @@ impl Options {
                 }
                 mode
             }),
+            sandbox: file.text(table, "sandbox").and_then(|(word, line)| {
+                let sandbox = SandboxArgument::from_word(&word);
+                if sandbox.is_none() {
+                    let near = did_you_mean(&word, ["auto", "require", "off"]);
+                    let message = format!("no such sandbox{near} (known are auto, require, off)");
+                    file.problem(line, message);
+                }
+                sandbox
+            }),
             build: Build {
                 arch: file.text(table, "arch").map(|(text, _)| text),
                 cc: file.text(table, "cc").map(|(text, _)| text),
@@ -213,6 +225,7 @@ impl Options {
         };
         Options {
             baseline: self.baseline.or_else(|| common.baseline.clone()),
+            sandbox: self.sandbox.or(common.sandbox),
             protect: either(self.protect, &common.protect),
             protect_imports: either(self.protect_imports, &common.protect_imports),
             allow_missing: self.allow_missing.or(common.allow_missing),
@@ -236,19 +249,26 @@ mod tests {
     #[test]
     fn reads_and_refuses() {
         let path = Path::new("baselines/kabigate.toml");
-        let text = "baseline = \"x86_64\"\nrules = [\"a\", \"/b\"]\nmode = \"observe\"\nper-commit = true\n";
+        let text = "baseline = \"x86_64\"\nrules = [\"a\", \"/b\"]\nmode = \"observe\"\nper-commit = true\nsandbox = \"require\"\n";
         let read = Settings::read(text.as_bytes(), path).expect("reads");
         let read = read.options(None);
         assert_eq!(read.baseline, Some("baselines/x86_64".into()));
         assert_eq!(read.rules, [PathBuf::from("baselines/a"), "/b".into()]);
         assert_eq!(read.per_commit, Some(true));
+        assert!(matches!(read.sandbox, Some(SandboxArgument::Require)));
+        let refused = Settings::read(b"sandbox = \"of\"\n", path).expect_err("bad");
+        assert!(
+            refused.message.contains("did you mean `off`?"),
+            "{}",
+            refused.message
+        );
         let refused = Settings::read(b"mode = \"obsrve\"\nrulse = \"x\"\n", path).expect_err("bad");
         assert_eq!(
             refused.message,
             "baselines/kabigate.toml:1: no such mode; did you mean `observe`? (known are enforce, observe)\n\
              baselines/kabigate.toml:2: unknown key `rulse`; did you mean `rules`? (known are schema, target, baseline, \
              protect, protect-imports, allow-missing, rules, approvals, allowed-breaks, modules, mode, per-commit, arch, \
-             config, cc, cross-compile, llvm)"
+             config, cc, cross-compile, llvm, sandbox)"
         );
         assert_eq!(refused.code, crate::report::ReasonCode::ConfigInvalid);
     }

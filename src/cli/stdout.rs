@@ -46,8 +46,13 @@ pub(crate) fn page(context: &Context, text: &str) {
 /// Writes a line to standard error.
 pub(crate) fn note(context: &Context, text: &str) {
     if !context.quiet {
-        let _ = writeln!(io::stderr().lock(), "{text}");
+        complain(text);
     }
+}
+
+/// Writes a line to standard error, whatever the settings are.
+pub(crate) fn complain(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{}", escape::terminal(text));
 }
 
 /// Writes a warning to standard error.

@@ -9,7 +9,7 @@ use super::progress::Shown;
 use super::selection::dirty;
 use super::stdout::{note, print, warning};
 use super::toolchain::{Build, Toolchain};
-use super::{Context, Outcome, configs, reason};
+use super::{Context, Outcome, configs, reason, sandbox};
 use crate::check::{history_reason, snapshot_reason};
 use crate::history::{Commit, HistoryError, Repo};
 use crate::report::{Reason, ReasonCode};
@@ -70,9 +70,9 @@ pub(crate) struct SymversCommand {
 
 impl SymversCommand {
     pub(crate) fn run(&self, context: &Context) -> Outcome {
-        let settings = self
-            .toolchain
-            .settings(configs::read(&self.configs)?, &Build::default())?;
+        let settings =
+            self.toolchain
+                .settings(configs::read(&self.configs)?, &Build::default(), None)?;
         let (snapshot, _) = self.tree.snapshot(context, settings, &self.toolchain)?;
         let text = snapshot.symvers.write();
         match &self.out {
@@ -113,6 +113,7 @@ impl Tree {
             ..settings
         };
         let cache = settings.cache.clone();
+        sandbox::tell(context, &settings.make.sandbox);
         let progress = Shown::new(context);
         let mut builder =
             Builder::new(settings, &progress).map_err(|error| snapshot_reason(&error, None))?;

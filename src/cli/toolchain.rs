@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::reason;
+use super::sandbox::{SandboxArgument, SandboxOptions};
 use crate::cpp::EngineKind;
 use crate::kbuild::{ConfigSource, MakeOptions};
 use crate::report::{Reason, ReasonCode};
@@ -67,6 +68,8 @@ pub(crate) struct Toolchain {
     /// where it stays for the next run; without a cache that may be written, the system's temporary folder]
     #[arg(long, env = "KABIGATE_WORK", value_name = "DIR")]
     work: Option<PathBuf>,
+    #[command(flatten)]
+    sandbox: SandboxOptions,
 }
 
 /// How the kernel's own build is called for a target.
@@ -94,9 +97,15 @@ impl Build {
 const MAKE_TIME: Duration = Duration::from_secs(3600);
 
 impl Toolchain {
-    /// The settings of a builder; `build` is used where the options name nothing.
-    pub(crate) fn settings(&self, config: ConfigSource, build: &Build) -> Result<Settings, Reason> {
-        let make = self.make_options(build);
+    /// The settings of a builder; `build` and `sandbox` are used where the options name nothing.
+    pub(crate) fn settings(
+        &self,
+        config: ConfigSource,
+        build: &Build,
+        sandbox: Option<SandboxArgument>,
+    ) -> Result<Settings, Reason> {
+        let mut make = self.make_options(build);
+        make.sandbox = self.sandbox.find(sandbox)?;
         let jobs = make.jobs;
         let work = self.work_folder();
         std::fs::create_dir_all(&work).map_err(|error| {

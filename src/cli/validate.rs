@@ -7,11 +7,12 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::outputs::Outputs;
+use super::sandbox::SandboxOptions;
 use super::stdout::{note, warning};
-use super::{Context, Outcome};
+use super::{Context, Outcome, sandbox};
 use crate::baseline::Candidate;
 use crate::check::{Rebuilding, Rebuilt, Validate as Inputs, candidate_reason, rebuild, validate};
-use crate::kbuild::MakeOptions;
+use crate::kbuild::{MakeOptions, Sandbox};
 use crate::modules::{MissingVersion, Module, Scan, scan, scan_with_sources};
 use crate::report::escape;
 
@@ -45,7 +46,7 @@ pub(crate) struct Validate {
     /// What the kernels do with an import that has no version record [default: by the kernel's release]
     #[arg(long, value_enum, value_name = "WHAT")]
     missing_versions: Option<MissingArgument>,
-    /// Compile DKMS and Kbuild sources among PATH for each kernel. Runs dkms.conf and Makefiles with your rights.
+    /// Compile DKMS and Kbuild sources among PATH for each kernel. Runs dkms.conf and Makefiles, in a sandbox.
     /// The kernels must be unpacked headers packages, build trees, or /lib/modules/RELEASE with its `build`
     #[arg(long)]
     rebuild: bool,
@@ -63,6 +64,8 @@ pub(crate) struct Validate {
     /// Folder for rebuilds [default: the system's temporary folder]
     #[arg(long, env = "KABIGATE_WORK", value_name = "DIR")]
     work: Option<PathBuf>,
+    #[command(flatten)]
+    sandbox: SandboxOptions,
     #[command(flatten)]
     outputs: Outputs,
 }
@@ -99,14 +102,14 @@ impl Validate {
             let each = found.module.warnings.iter();
             warnings.extend(each.map(|text| format!("{path}: {text}")));
         }
-        for text in &warnings {
-            warning(context, text);
+        let (mut rebuilt, mut confined) = (Vec::new(), None);
+        if self.rebuild {
+            let found = self.sandbox.find(None)?;
+            let facts = sandbox::facts(&found);
+            warnings.extend(facts.warning());
+            confined = Some(facts);
+            rebuilt = self.rebuild(context, &scan, &candidates, found);
         }
-        let rebuilt = if self.rebuild {
-            self.rebuild(context, &scan, &candidates)
-        } else {
-            Vec::new()
-        };
         let inputs = Inputs {
             scan: &scan,
             candidates: &candidates,
@@ -116,7 +119,11 @@ impl Validate {
             }),
             rebuilt: &rebuilt,
         };
-        let validation = validate(&inputs, reasons, warnings);
+        for text in &warnings {
+            warning(context, text);
+        }
+        let mut validation = validate(&inputs, reasons, warnings);
+        validation.sandbox = confined;
         self.outputs.write_validation(context, &validation)
     }
 
@@ -126,10 +133,12 @@ impl Validate {
         context: &Context,
         scan: &Scan,
         candidates: &[Candidate],
+        sandbox: Sandbox,
     ) -> Vec<Vec<Rebuilt>> {
         let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
         let mut options = MakeOptions::new(path);
         options.cc.clone_from(&self.cc);
+        options.sandbox = sandbox;
         options.timeout = Duration::from_secs(self.rebuild_time);
         options.jobs = std::thread::available_parallelism().map_or(1, NonZero::get);
         let work = self.work.clone().unwrap_or_else(std::env::temp_dir);

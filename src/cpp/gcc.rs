@@ -206,6 +206,7 @@ impl Gcc {
                 what: "preprocessed text",
                 limit: format!("{limit} bytes"),
             },
+            ChildError::Bound { what, limit, .. } => CppError::Limit { unit, what, limit },
             ChildError::Stopped { .. } | ChildError::Interrupted { .. } => CppError::Failed {
                 unit,
                 message: error.to_string(),

@@ -66,7 +66,7 @@ impl ObjectTree {
         let (finished, _) = child::output(&Child {
             argv: &argv,
             cwd: &unit.call.cwd,
-            environment: &self.options.environment(&self.obj),
+            environment: &self.environment(),
             stdin: None,
             time: TIME,
             output: OUTPUT_LIMIT,

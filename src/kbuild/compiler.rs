@@ -101,7 +101,7 @@ impl ObjectTree {
         let (finished, text) = child::output(&Child {
             argv: &argv,
             cwd: &self.obj,
-            environment: &self.options.environment(&self.obj),
+            environment: &self.environment(),
             stdin: None,
             time: ANSWER_TIME,
             output: ANSWER_LIMIT,

@@ -114,6 +114,14 @@ pub enum KbuildError {
         /// What is missing.
         what: String,
     },
+    /// A build left something in its folder that is not followed.
+    #[error("{}: the build left {what} here, which was removed", path.display())]
+    Leftover {
+        /// Where.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
     /// An assembly unit could not be assembled, or its object not be read.
     #[error("{unit}: cannot tell what it exports: {message}")]
     Assemble {

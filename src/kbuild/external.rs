@@ -1,8 +1,8 @@
 //! Builds modules outside the tree against a prepared kernel (`Documentation/kbuild/modules.rst`).
 //!
 //! In flow a prepared tree, such as a headers package, and a private copy of the sources; out flows how the build
-//! ended. The sources' own Makefiles run with the rights of the caller, like those of a tree. So does the `dkms.conf`
-//! of DKMS sources, which is a program for bash: `dkms.bash` does with it what `dkms(8)` says.
+//! ended. The sources' own Makefiles run in the sandbox, like those of a tree. So does the `dkms.conf` of DKMS sources,
+//! which is a program for bash: `dkms.bash` does with it what `dkms(8)` says.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::cpp::child::{self, Child, ChildError, Environment};
 
 use super::make::home;
+use super::sandbox::{SYSTEM, refuse_leftovers};
 use super::{KbuildError, MakeOptions};
 
 /// Bytes that a build may print.
@@ -96,14 +97,21 @@ pub fn build_external(external: &External<'_>) -> Result<ExternalEnd, KbuildErro
         action: "make the folder",
         source,
     })?;
+    let source = external.kernel.join("source").canonicalize().ok();
+    let mut reads = vec![external.kernel];
+    reads.extend(source.as_deref());
     let finished = child::output(&Child {
         argv: &command(external),
         cwd: external.sources,
-        environment: &environment(external),
+        environment: &environment(external, &reads),
         stdin: None,
         time: external.options.timeout,
         output: OUTPUT_LIMIT,
     });
+    let mut folders: Vec<PathBuf> = SYSTEM.iter().map(PathBuf::from).collect();
+    folders.extend(reads.iter().map(|&path| path.to_owned()));
+    folders.push(external.sources.to_owned());
+    refuse_leftovers(external.sources, &folders)?;
     let (finished, names) = match finished {
         Ok(finished) => finished,
         Err(ChildError::Time { limit, .. }) => {
@@ -152,8 +160,10 @@ fn command(external: &External<'_>) -> Vec<OsString> {
 }
 
 /// The environment of make, with what a `dkms.conf` may use and with what Kbuild takes other modules' exports from.
-fn environment(external: &External<'_>) -> Environment {
-    let mut environment = external.options.environment(external.sources);
+fn environment(external: &External<'_>, reads: &[&Path]) -> Environment {
+    let mut reads = reads.to_vec();
+    reads.extend(external.extra_symbols);
+    let mut environment = external.options.environment(&reads, external.sources, true);
     let mut set = |name: &'static str, value: String| environment.extra.push((name, value));
     if let Some(path) = external.extra_symbols {
         set("KBUILD_EXTRA_SYMBOLS", path.display().to_string());

@@ -117,7 +117,8 @@ impl Inputs {
                 .unwrap_or(rest.len());
             let path = String::from_utf8_lossy(rest.get(..end).unwrap_or_default());
             let path = normal(&path);
-            if !self.files.contains(&path) {
+            // A stranger's command file may name anything; what lies above the tree is not of it.
+            if !path.starts_with("..") && !self.files.contains(&path) {
                 self.names.insert(base_name(&path).to_owned());
                 self.files.insert(path);
             }

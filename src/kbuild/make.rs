@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::cpp::child::{self, Child, Environment};
 
 use super::KbuildError;
+use super::sandbox::{SYSTEM, Sandbox, refuse_leftovers};
 
 /// Bytes that a run of make may print; a dry run of a distribution's kernel prints 165 million.
 const OUTPUT_LIMIT: u64 = 8 << 30;
@@ -34,6 +35,8 @@ pub struct MakeOptions {
     pub timeout: Duration,
     /// Where children look up programs (`PATH`).
     pub path: OsString,
+    /// What confines children.
+    pub sandbox: Sandbox,
 }
 
 impl MakeOptions {
@@ -48,12 +51,23 @@ impl MakeOptions {
             jobs: 1,
             timeout: Duration::from_secs(1800),
             path: path.into(),
+            sandbox: Sandbox::default(),
         }
     }
 
-    /// The environment of children that work in `obj`; what a build would print of machine and clock is fixed.
-    pub(super) fn environment(&self, obj: &Path) -> Environment {
-        let mut environment = Environment::new(self.path.clone(), home(obj));
+    /// The environment of children that read the folders `reads` and work in `obj`; what a build would print of machine and
+    /// clock is fixed. Only make may make links.
+    #[must_use]
+    pub fn environment(&self, reads: &[&Path], obj: &Path, is_make: bool) -> Environment {
+        let folders = self.sandbox.folders(self);
+        let confinement = self.sandbox.confinement(&folders, reads, obj, is_make);
+        let path = match confinement {
+            Some(_) => folders.path(&self.path),
+            None => self.path.clone(),
+        };
+        let mut environment = Environment::new(path, home(obj));
+        environment.compilers = Some(folders.real().into());
+        environment.confinement = confinement;
         environment.extra = vec![
             (
                 "KBUILD_BUILD_TIMESTAMP",
@@ -110,14 +124,18 @@ pub(super) fn run(
         &Child {
             argv: &argv,
             cwd: obj,
-            environment: &options.environment(obj),
+            environment: &options.environment(&[src], obj, true),
             stdin: None,
             time: options.timeout,
             output: OUTPUT_LIMIT,
         },
         sink,
-    )
-    .map_err(|source| KbuildError::Child {
+    );
+    // Also a make that was killed may have left something.
+    let mut folders: Vec<PathBuf> = SYSTEM.iter().map(PathBuf::from).collect();
+    folders.extend([src.to_owned(), obj.to_owned()]);
+    refuse_leftovers(obj, &folders)?;
+    let finished = finished.map_err(|source| KbuildError::Child {
         what: format!("make {}", targets.join(" ")),
         source,
     })?;

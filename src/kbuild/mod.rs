@@ -8,6 +8,8 @@
 //! A plan is brought up to date folder by folder ([`ObjectTree::replan`]), and what the generated files are made of is
 //! read from the command files that the build leaves beside them ([`Inputs`], [`Mentions`]).
 //!
+//! All that make and compilers execute runs in a [`Sandbox`], where one works.
+//!
 //! Which units can export at all is decided from their text by [`ExportIndex`]; what assembly units export is read from
 //! the one object that is made of each ([`ObjectTree::asm_exports`]).
 
@@ -24,12 +26,14 @@ mod macros;
 mod make;
 mod plan;
 mod replan;
+mod sandbox;
 mod scan;
 mod shell;
 mod tools;
 mod tree;
 mod unit;
 
+pub use crate::cpp::child::ChildError;
 pub use asm::Assembled;
 pub use compiler::{Compiler, CompilerFamily};
 pub use config::{Config, Difference};
@@ -41,6 +45,9 @@ pub use headers::{ConfigText, read_config};
 pub use inputs::{Inputs, Mentions, is_makefile};
 pub use macros::Macros;
 pub use make::MakeOptions;
+pub use sandbox::{
+    Facts, NoSandbox, Policy, RestrictError, Sandbox, SandboxRequest, measure as measure_sandbox,
+};
 pub use scan::{Essence, FileScan};
 pub use tree::{ObjectTree, Release};
 pub use unit::{AsmPrototypes, Language, Plan, Unit};

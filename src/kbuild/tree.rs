@@ -102,7 +102,7 @@ impl ObjectTree {
     /// The environment that programs working on these folders get.
     #[must_use]
     pub fn environment(&self) -> Environment {
-        self.options.environment(&self.obj)
+        self.options.environment(&[&self.src], &self.obj, false)
     }
 
     /// Makes all generated headers and tools that compiling anything needs (`modules_prepare`). Running it again after

@@ -39,6 +39,7 @@ mod policy;
 mod policy_text;
 #[cfg(test)]
 mod samples;
+mod sandbox;
 pub mod sarif;
 pub mod schema;
 pub mod set;
@@ -56,6 +57,7 @@ pub use format::{Format, Output, check_outputs};
 pub use hidden::*;
 pub use model::*;
 pub use policy::*;
+pub use sandbox::{SandboxFacts, SandboxRequest};
 pub use set::{ReportSet, SET_SCHEMA};
 pub use tree::{ClassDetail, Explanation, Node};
 pub use validation::{

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::hidden::HiddenFindings;
 use super::policy::PolicyFindings;
+use super::sandbox::SandboxFacts;
 pub use crate::policy::Severity;
 
 /// Name and version of the document's schema.
@@ -244,6 +245,9 @@ pub struct Provenance {
     pub protected: usize,
     /// How many third-party modules were judged.
     pub modules: usize,
+    /// How what the build of the commits executes was confined, where one ran.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sandbox: Option<SandboxFacts>,
 }
 
 /// A commit as reports name it.

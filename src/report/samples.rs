@@ -77,6 +77,12 @@ pub(super) fn pass() -> Report {
             lists: vec![list("stablelist", 1_200), list("modules.json", 4)],
             protected: 1_204,
             modules: 2,
+            sandbox: Some(SandboxFacts {
+                request: SandboxRequest::Auto,
+                bubblewrap: false,
+                landlock: 7,
+                filter: true,
+            }),
         },
         compared: Compared {
             symbols: vec![
@@ -724,6 +730,7 @@ pub(super) fn hostile() -> Report {
         }],
         protected: 1,
         modules: 1,
+        sandbox: None,
     };
     for symbol in &mut report.tip.symbols {
         symbol.lists = vec![text()];

@@ -252,7 +252,7 @@ fn console_fits_the_screen() {
             .lines()
             .filter(|l| !l.is_empty())
             .count(),
-        7
+        8
     );
 }
 

@@ -474,6 +474,9 @@ pub(super) fn provenance_facts(report: &Report) -> Vec<(&'static str, String)> {
         facts.push(("baseline", baseline_facts(baseline)));
         facts.push(("built for", build_facts(baseline)));
     }
+    if let Some(sandbox) = &provenance.sandbox {
+        facts.push(("sandbox", sandbox.sentence()));
+    }
     facts.push(("protected", protected_facts(provenance)));
     if !report.policy.sources.is_empty() {
         let sources: Vec<String> = report

@@ -72,6 +72,11 @@ impl Compilers {
         }
     }
 
+    /// What the programs see.
+    pub(super) fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
     /// What a program says under these arguments.
     ///
     /// # Errors

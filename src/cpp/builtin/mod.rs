@@ -281,12 +281,15 @@ impl Session<'_> {
         self
     }
 
-    /// The shared state, a new one if the last is worn or lacks a folder of the compiler.
+    /// The shared state, a new one if the last is worn or lacks a folder of the compiler. The tree chooses both compiler and
+    /// `-isystem` folders, so a folder counts as the compiler's only where the environment says that it may be.
     fn state(&self, roots: &[String], cwd: &Path) -> Arc<State> {
         let mut kept = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let environment = self.engine.compilers.environment();
         let mut wanted: Vec<PathBuf> = roots
             .iter()
             .filter_map(|root| cwd.join(root).canonicalize().ok())
+            .filter(|root| environment.may_hold_compiler(root))
             .collect();
         if let Some((state, known)) = kept.as_ref() {
             if !state.is_worn() && wanted.iter().all(|root| known.contains(root)) {

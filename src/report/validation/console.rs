@@ -39,6 +39,9 @@ pub(super) fn render(validation: &Validation, color: bool) -> String {
     lines.extend(matrix(validation, ink));
     lines.extend(details(validation, ink));
     lines.extend(candidates(validation, ink));
+    if let Some(sandbox) = &validation.sandbox {
+        lines.push(ink.plain(&format!("sandbox of rebuilds: {}", sandbox.sentence())));
+    }
     if !validation.warnings.is_empty() {
         lines.push(String::new());
         lines.push(ink.styled(BOLD, "Warnings"));

@@ -62,6 +62,8 @@ fn gate(validation: &Validation) -> TestCase {
                 .map(|next| format!("next step: {next}")),
         );
     }
+    let sandbox = validation.sandbox.iter();
+    lines.extend(sandbox.map(|sandbox| format!("sandbox of rebuilds: {}", sandbox.sentence())));
     let text = text(&lines);
     let type_ = "validate".to_owned();
     let cause = Some(text.clone());

@@ -73,6 +73,13 @@ pub(super) fn render(validation: &Validation, budget: usize) -> String {
         }
         facts.push('\n');
     }
+    if let Some(sandbox) = &validation.sandbox {
+        let _ = writeln!(
+            facts,
+            "- sandbox of rebuilds: {}",
+            markdown(&sandbox.sentence())
+        );
+    }
     left_out += usize::from(!add(&mut out, &facts));
     if left_out > 0 {
         let _ = write!(

@@ -9,7 +9,7 @@ mod markdown;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Format, Reason, Tool, escape};
+use super::{Error, Format, Reason, SandboxFacts, Tool, escape};
 
 /// The schema of the document.
 pub const VALIDATION_SCHEMA: &str = "kabigate-validation/1";
@@ -32,6 +32,9 @@ pub struct Validation {
     pub candidates: Vec<ValidatedKernel>,
     /// The modules, in the order given; sources that were not built stand among them.
     pub modules: Vec<ValidatedModule>,
+    /// How rebuilds were confined, where there were any.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sandbox: Option<SandboxFacts>,
 }
 
 /// A candidate kernel.

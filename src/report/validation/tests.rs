@@ -1,6 +1,7 @@
 //! One sample in every format.
 
 use super::super::{Format, ReasonCode, markdown::COMMENT_BUDGET};
+use super::super::{SandboxFacts, SandboxRequest};
 use super::*;
 
 fn verdict(verdict: &str, sentences: &[&str]) -> ModuleVerdict {
@@ -51,6 +52,12 @@ fn sample() -> Validation {
         reasons: Vec::new(),
         warnings: vec!["odd".into()],
         candidates: vec![kernel("6.1.0-50-amd64"), kernel("6.12")],
+        sandbox: Some(SandboxFacts {
+            request: SandboxRequest::Auto,
+            bubblewrap: true,
+            landlock: 0,
+            filter: false,
+        }),
         modules: vec![
             module(
                 "acme_core",

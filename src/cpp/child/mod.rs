@@ -3,14 +3,19 @@
 //! In flows a [`Child`]: argument vector, folder, environment and bounds. Its standard output flows to a sink while it
 //! runs, its exit status and the start and end of its standard error flow out. A child leads a process group of its
 //! own, and whatever is left of that group is killed when the child ends, is too slow or says too much. There is no
-//! shell, and no variable of ours reaches the child.
+//! shell, and no variable of ours reaches the child. Where the environment has a [`Confinement`], the child starts behind
+//! its words, cannot leave the group, and the group has bounds.
+
+mod environment;
+mod excerpt;
+mod watch;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::ops::ControlFlow;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -19,47 +24,14 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-/// How much of the start, and again of the end, of standard error is kept.
-const STDERR_KEEP: usize = 64 << 10;
+pub use environment::{Confinement, Environment};
+use excerpt::Excerpt;
+use watch::{Excess, Watch};
+
 /// Bytes taken from a pipe at once: the usual size of a pipe's buffer.
 const CHUNK: usize = 64 << 10;
 /// Pause between two looks at a child that closed its pipes and still runs.
 const EXIT_PAUSE: Duration = Duration::from_millis(2);
-
-/// The variables that a child sees, and no others.
-#[derive(Clone, Debug)]
-pub struct Environment {
-    /// Where programs are looked up (`PATH`).
-    pub path: OsString,
-    /// Folder for `HOME` and `TMPDIR`; it must exist.
-    pub home: PathBuf,
-    /// Further variables.
-    pub extra: Vec<(&'static str, String)>,
-}
-
-impl Environment {
-    /// An environment with that `PATH` and home and nothing else but `LC_ALL=C`.
-    #[must_use]
-    pub fn new(path: impl Into<OsString>, home: impl Into<PathBuf>) -> Self {
-        Environment {
-            path: path.into(),
-            home: home.into(),
-            extra: Vec::new(),
-        }
-    }
-
-    fn apply(&self, command: &mut Command) {
-        command
-            .env_clear()
-            .env("PATH", &self.path)
-            .env("HOME", &self.home)
-            .env("TMPDIR", &self.home)
-            .env("LC_ALL", "C");
-        for (name, value) in &self.extra {
-            command.env(name, value);
-        }
-    }
-}
 
 /// A program to run, with all its bounds.
 #[derive(Debug)]
@@ -116,6 +88,16 @@ pub enum ChildError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// All its processes together passed a bound, and were killed.
+    #[error("{program} was killed because {what} exceeded the limit of {limit}")]
+    Bound {
+        /// The program.
+        program: String,
+        /// What was measured.
+        what: &'static str,
+        /// The limit with its unit.
+        limit: String,
+    },
     /// All children were stopped by [`stop_flag`].
     #[error("{program} was killed because the run was interrupted")]
     Interrupted {
@@ -169,10 +151,10 @@ pub fn run(
         return Err(ChildError::Interrupted { program });
     }
     let mut running = start(child).map_err(failed)?;
-    let deadline = Instant::now() + child.time;
+    let mut guard = Guard::new(child, &running);
     let mut stderr = Excerpt::default();
-    let end = match pump(child, &mut running, deadline, sink, &mut stderr) {
-        Ok(End::Closed) => wait_exit(&running, deadline),
+    let end = match pump(child, &mut running, &mut guard, sink, &mut stderr) {
+        Ok(End::Closed) => wait_exit(&running, &mut guard),
         other => other,
     };
     running.kill_group();
@@ -190,6 +172,16 @@ pub fn run(
         End::TooMuch => Err(ChildError::Output {
             program,
             limit: child.output,
+        }),
+        End::Excess(Excess::Processes(limit)) => Err(ChildError::Bound {
+            program,
+            what: "the number of its processes",
+            limit: limit.to_string(),
+        }),
+        End::Excess(Excess::Memory(limit)) => Err(ChildError::Bound {
+            program,
+            what: "the memory of its processes",
+            limit: format!("{limit} bytes"),
         }),
         End::Stopped => Err(ChildError::Stopped { program }),
         End::Interrupted => Err(ChildError::Interrupted { program }),
@@ -251,19 +243,68 @@ enum End {
     Closed,
     Late,
     TooMuch,
+    Excess(Excess),
     Stopped,
     Interrupted,
 }
 
+/// What ends a child before its time, looked at while it runs.
+struct Guard<'a> {
+    deadline: Instant,
+    watch: Option<Watch<'a>>,
+}
+
+impl<'a> Guard<'a> {
+    fn new(child: &Child<'a>, running: &Running) -> Guard<'a> {
+        let group = Pid::from_child(&running.process);
+        let confinement = child.environment.confinement.as_deref();
+        Guard {
+            deadline: Instant::now() + child.time,
+            watch: confinement.map(|confinement| Watch::new(group, confinement)),
+        }
+    }
+
+    /// Why the child is to end now.
+    fn look(&mut self) -> Option<End> {
+        if is_stopped() {
+            return Some(End::Interrupted);
+        }
+        if Instant::now() >= self.deadline {
+            return Some(End::Late);
+        }
+        self.watch.as_mut()?.look().map(End::Excess)
+    }
+
+    /// How long to wait before the next look. A signal may come to another thread, so the flag is looked at from time to time.
+    fn pause(&self) -> Duration {
+        let pause = match self.watch {
+            Some(_) => watch::PAUSE,
+            None => STOP_PAUSE,
+        };
+        pause.min(self.deadline.saturating_duration_since(Instant::now()))
+    }
+}
+
 fn start(child: &Child<'_>) -> io::Result<Running> {
-    let (program, args) = child
-        .argv
-        .split_first()
+    let mut words = child.argv.iter();
+    if let (Some(confinement), Some(program)) = (&child.environment.confinement, child.argv.first())
+    {
+        // The confining program would start in any case, and could only fail later.
+        if !child.environment.has_program(program, child.cwd) {
+            return Err(io::Error::from(io::ErrorKind::NotFound));
+        }
+        words = confinement.words.iter();
+    }
+    let program = words
+        .next()
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no program is named"))?;
     let mut command = Command::new(program);
+    command.args(words);
+    if child.environment.confinement.is_some() {
+        command.args(child.argv);
+    }
     child.environment.apply(&mut command);
     command
-        .args(args)
         .current_dir(child.cwd)
         .stdin(match child.stdin {
             Some(text) => Stdio::from(spooled(text, &child.environment.home)?),
@@ -290,7 +331,7 @@ fn spooled(text: &[u8], folder: &Path) -> io::Result<File> {
 fn pump(
     child: &Child<'_>,
     running: &mut Running,
-    deadline: Instant,
+    guard: &mut Guard<'_>,
     sink: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
     stderr: &mut Excerpt,
 ) -> io::Result<End> {
@@ -299,12 +340,10 @@ fn pump(
     let mut buffer = vec![0; CHUNK];
     let mut printed = 0_u64;
     while out.is_some() || err.is_some() {
-        if is_stopped() {
-            return Ok(End::Interrupted);
+        if let Some(end) = guard.look() {
+            return Ok(end);
         }
-        let Some((out_ready, err_ready)) = wait_ready(out.as_ref(), err.as_ref(), deadline)? else {
-            return Ok(End::Late);
-        };
+        let (out_ready, err_ready) = wait_ready(out.as_ref(), err.as_ref(), guard.pause())?;
         if out_ready {
             let piece = read_piece(&mut out, &mut buffer)?;
             printed = printed.saturating_add(piece.len() as u64);
@@ -322,18 +361,12 @@ fn pump(
     Ok(End::Closed)
 }
 
-/// Waits until a pipe can be read or was closed; `None` when the time is over.
+/// Waits until a pipe can be read or was closed, no longer than `pause`.
 fn wait_ready(
     out: Option<&std::process::ChildStdout>,
     err: Option<&std::process::ChildStderr>,
-    deadline: Instant,
-) -> io::Result<Option<(bool, bool)>> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() {
-        return Ok(None);
-    }
-    // A signal may come to another thread, so the flag is looked at from time to time.
-    let pause = left.min(STOP_PAUSE);
+    pause: Duration,
+) -> io::Result<(bool, bool)> {
     let timeout = Timespec {
         tv_sec: i64::try_from(pause.as_secs()).unwrap_or(i64::MAX),
         tv_nsec: i64::from(pause.subsec_nanos()),
@@ -342,15 +375,15 @@ fn wait_ready(
     fds.extend(out.map(|pipe| PollFd::new(pipe, PollFlags::IN)));
     fds.extend(err.map(|pipe| PollFd::new(pipe, PollFlags::IN)));
     match poll(&mut fds, Some(&timeout)) {
-        Ok(0) => return Ok(Some((false, false))),
+        Ok(0) => return Ok((false, false)),
         Ok(_) => {}
-        Err(rustix::io::Errno::INTR) => return Ok(Some((false, false))),
+        Err(rustix::io::Errno::INTR) => return Ok((false, false)),
         Err(error) => return Err(error.into()),
     }
     let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
     let out_ready = out.is_some() && ready.next().unwrap_or(false);
     let err_ready = err.is_some() && ready.next().unwrap_or(false);
-    Ok(Some((out_ready, err_ready)))
+    Ok((out_ready, err_ready))
 }
 
 /// Takes what a readable pipe holds, and drops the pipe at its end.
@@ -367,7 +400,7 @@ fn read_piece<'b, R: Read>(pipe: &mut Option<R>, buffer: &'b mut [u8]) -> io::Re
 }
 
 /// Waits for the exit of a child that closed its pipes, and leaves it to be reaped.
-fn wait_exit(running: &Running, deadline: Instant) -> io::Result<End> {
+fn wait_exit(running: &Running, guard: &mut Guard<'_>) -> io::Result<End> {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
     let id = WaitId::Pid(Pid::from_child(&running.process));
     loop {
@@ -376,44 +409,10 @@ fn wait_exit(running: &Running, deadline: Instant) -> io::Result<End> {
             Ok(None) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-        if is_stopped() {
-            return Ok(End::Interrupted);
-        }
-        if Instant::now() >= deadline {
-            return Ok(End::Late);
+        if let Some(end) = guard.look() {
+            return Ok(end);
         }
         std::thread::sleep(EXIT_PAUSE);
-    }
-}
-
-/// The start and the end of a text of any length.
-#[derive(Default)]
-struct Excerpt {
-    head: Vec<u8>,
-    tail: Vec<u8>,
-    dropped: u64,
-}
-
-impl Excerpt {
-    fn push(&mut self, piece: &[u8]) {
-        let room = STDERR_KEEP.saturating_sub(self.head.len()).min(piece.len());
-        let (head, tail) = piece.split_at(room);
-        self.head.extend_from_slice(head);
-        self.tail.extend_from_slice(tail);
-        if self.tail.len() > 2 * STDERR_KEEP {
-            let surplus = self.tail.len() - STDERR_KEEP;
-            self.tail.drain(..surplus);
-            self.dropped += surplus as u64;
-        }
-    }
-
-    fn into_bytes(mut self) -> Vec<u8> {
-        if self.dropped > 0 {
-            let note = format!("\n[{} bytes left out]\n", self.dropped);
-            self.head.extend_from_slice(note.as_bytes());
-        }
-        self.head.append(&mut self.tail);
-        self.head
     }
 }
 
@@ -517,7 +516,7 @@ mod tests {
         let (finished, _) = run_sh(script, None, Duration::from_secs(20), 10).expect("runs");
         let text = String::from_utf8_lossy(&finished.stderr);
         assert!(text.starts_with("first\n") && text.ends_with("last\n"));
-        assert!(text.contains("bytes left out]") && text.len() < 4 * STDERR_KEEP);
+        assert!(text.contains("bytes left out]") && text.len() < 4 * excerpt::KEEP);
     }
 
     /// Checks that a program that does not exist is named in the error.
