@@ -29,6 +29,20 @@ Examples:
     super::help::plain_codes!()
 );
 
+const EXPORT_EXAMPLES: &str = concat!(
+    "\
+Example:
+  kabigate cache export cache.tar.zst",
+    super::help::plain_codes!()
+);
+
+const IMPORT_EXAMPLES: &str = concat!(
+    "\
+Example:
+  kabigate cache import cache.tar.zst --cache-limit 2G",
+    super::help::plain_codes!()
+);
+
 const STAT_EXAMPLES: &str = concat!(
     "\
 Example:
@@ -88,6 +102,7 @@ pub(crate) struct Prune {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = EXPORT_EXAMPLES)]
 pub(crate) struct Export {
     #[command(flatten)]
     folder: Folder,
@@ -97,6 +112,7 @@ pub(crate) struct Export {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = IMPORT_EXAMPLES)]
 pub(crate) struct Import {
     #[command(flatten)]
     folder: Folder,

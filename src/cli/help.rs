@@ -138,7 +138,10 @@ impl CompletionsCommand {
 fn collect(command: &Command, pages: &mut Vec<(String, Vec<u8>)>) -> Result<(), Reason> {
     let name = command.get_display_name().unwrap_or(command.get_name());
     pages.push((format!("{name}.1"), rendered(command)?));
-    for below in command.get_subcommands().filter(|c| c.get_name() != "help") {
+    for below in command
+        .get_subcommands()
+        .filter(|c| c.get_name() != "help" && !c.is_hide_set())
+    {
         collect(below, pages)?;
     }
     Ok(())
@@ -162,7 +165,10 @@ mod tests {
     use std::path::Path;
 
     fn leaves<'c>(command: &'c Command, found: &mut Vec<&'c Command>) {
-        let below: Vec<&Command> = command.get_subcommands().collect();
+        let below: Vec<&Command> = command
+            .get_subcommands()
+            .filter(|command| !command.is_hide_set())
+            .collect();
         if below.is_empty() {
             found.push(command);
         }

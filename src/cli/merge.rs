@@ -15,10 +15,13 @@ use crate::symvers::read_file;
 /// Largest part that is read.
 const LIMIT: u64 = 1 << 30;
 
-const EXAMPLES: &str = "\
+const EXAMPLES: &str = concat!(
+    "\
 Examples:
   kabigate merge parts/*.json --output console --output json:report.json --output junit:report.xml
-  kabigate merge --plan plan.json parts/*.json --output 'json:reports/{target}.json'";
+  kabigate merge --plan plan.json parts/*.json --output 'json:reports/{target}.json'",
+    super::help::gate_codes!()
+);
 
 /// Join the parts of a check to its report
 ///

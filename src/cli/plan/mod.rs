@@ -42,7 +42,12 @@ Examples:
 The formats:
   json    the plan as a document; `kabigate merge --plan` checks the parts against it
   github  lines for GITHUB_OUTPUT: `matrix` for fromJSON, `jobs`, `commits`, `base` and `head`
-  gitlab  a child pipeline that runs the jobs and joins their parts";
+  gitlab  a child pipeline that runs the jobs and joins their parts
+
+Exit codes:
+  0  the plan is written
+  2  wrong usage, or an input that cannot be read
+  3  the commits or a baseline are not there";
 
 /// Cut a check into jobs of CI
 ///
