@@ -31,11 +31,17 @@ say "shell, Action, workflows"
 shellcheck -x examples/quickstart.sh tests/*.sh tests/support/*.sh tests/dkms/*.sh baselines/debian-6.1-amd64.sh \
     src/kbuild/dkms.bash fuzz/seeds.sh .github/action/*.sh .ci/run .ci/release
 target/python/bin/check-jsonschema --builtin-schema vendor.github-actions action.yml .github/publish/action.yml
-target/python/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml \
-    $(ls examples/*.yml | grep -v gitlab)
-target/python/bin/check-jsonschema --builtin-schema vendor.gitlab-ci examples/gitlab-ci.yml
-target/python/bin/zizmor --offline --quiet action.yml .github/publish/action.yml .github/workflows \
-    $(ls examples/*.yml | grep -v gitlab)
+for workflow in examples/*.yml; do
+    case $workflow in
+    *gitlab*) target/python/bin/check-jsonschema --builtin-schema vendor.gitlab-ci "$workflow" ;;
+    *)
+        target/python/bin/check-jsonschema --builtin-schema vendor.github-workflows "$workflow"
+        target/python/bin/zizmor --offline --quiet "$workflow"
+        ;;
+    esac
+done
+target/python/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+target/python/bin/zizmor --offline --quiet action.yml .github/publish/action.yml .github/workflows
 
 say "tests"
 if cargo nextest --version >/dev/null 2>&1; then

@@ -13,6 +13,9 @@ use std::process::Command;
 use support::Run;
 use support::packages::{RELEASE, kernel, run};
 
+/// Pairs of names.
+type Pairs = BTreeSet<(String, String)>;
+
 /// The order in which Red Hat's and SUSE's `depmod` look for a module.
 const SEARCH: &str = "search updates extra built-in weak-updates\n";
 
@@ -80,10 +83,7 @@ fn only_of(name: &str, others: &[&str]) -> String {
 }
 
 /// What `depmod` prints of a kernel: its `modules.dep` and its warnings of symbols, as file and symbol.
-fn depmod(
-    root: &Path,
-    release: &str,
-) -> (BTreeMap<String, Vec<String>>, BTreeSet<(String, String)>) {
+fn depmod(root: &Path, release: &str) -> (BTreeMap<String, Vec<String>>, Pairs) {
     let config = root.join("depmod.d");
     fs::create_dir_all(&config).unwrap();
     fs::write(config.join("search.conf"), SEARCH).unwrap();
@@ -139,11 +139,7 @@ fn groups(root: &Path, release: &str) -> Vec<BTreeSet<String>> {
 
 /// The links of one kernel by the logic of `weak-modules`, with `depmod` as judge: file and release, and the symbols of
 /// what is not compatible.
-fn by_depmod(
-    root: &Path,
-    release: &str,
-    newest_first: &[&str],
-) -> (BTreeSet<(String, String)>, BTreeSet<(String, String)>) {
+fn by_depmod(root: &Path, release: &str, newest_first: &[&str]) -> (Pairs, Pairs) {
     let weak = of(root, release).join("weak-updates");
     let (mut links, mut refused) = (BTreeSet::new(), BTreeSet::new());
     for other in newest_first.iter().filter(|other| **other != release) {
@@ -185,7 +181,7 @@ fn by_depmod(
 }
 
 /// The same out of what the program prints of one kernel.
-fn by_plan(root: &Path, release: &str) -> (BTreeSet<(String, String)>, BTreeSet<(String, String)>) {
+fn by_plan(root: &Path, release: &str) -> (Pairs, Pairs) {
     let ended = Run::new(["modules", "weak-updates", "--kernel", release])
         .args([root])
         .end();

@@ -338,7 +338,7 @@ impl FileStates {
         key.part(&[grain as u8]);
         for name in names {
             key.part(name.as_bytes());
-            key.part(self.with_file(name, &part).bytes());
+            key.part(self.with_file(name, part).bytes());
         }
         key.finish()
     }

@@ -74,7 +74,7 @@ impl Facts {
         format!("neither bubblewrap (`bwrap`) nor {missing}")
     }
 
-    /// The line that [`answer`] reads.
+    /// The line that the probe prints of itself.
     #[must_use]
     pub fn to_line(&self) -> String {
         format!("landlock {} filter {}\n", self.landlock, self.filter)
