@@ -6,18 +6,19 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Each room with the rooms that it may use; a room stands below all of them.
-const ROOMS: [(&str, &[&str]); 15] = [
+const ROOMS: [(&str, &[&str]); 16] = [
     ("symvers", &[]),
     ("hidden", &[]),
     ("symtypes", &["symvers"]),
     ("cpp", &[]),
     ("genksyms", &["cpp", "symtypes", "symvers"]),
     ("kbuild", &["cpp"]),
+    ("layout", &["cpp", "symtypes"]),
     ("history", &[]),
     (
         "snapshot",
         &[
-            "symvers", "symtypes", "cpp", "genksyms", "kbuild", "history",
+            "symvers", "symtypes", "cpp", "genksyms", "kbuild", "layout", "history",
         ],
     ),
     ("baseline", &["snapshot", "symtypes", "symvers"]),
@@ -28,8 +29,8 @@ const ROOMS: [(&str, &[&str]); 15] = [
     (
         "check",
         &[
-            "baseline", "compare", "hidden", "history", "kbuild", "modules", "policy", "report",
-            "snapshot", "symtypes", "symvers",
+            "baseline", "compare", "hidden", "history", "kbuild", "layout", "modules", "policy",
+            "report", "snapshot", "symtypes", "symvers",
         ],
     ),
     (

@@ -240,7 +240,7 @@ fn place(location: Location) -> report::Place {
     }
 }
 
-fn diff(base: &str, head: &str) -> String {
+pub(super) fn diff(base: &str, head: &str) -> String {
     TextDiff::configure()
         .timeout(DIFF_TIME)
         .diff_lines(base, head)

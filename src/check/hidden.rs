@@ -2,10 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::hidden::{Finding, Macros, lint, slots};
+use super::layouts::Layouts;
+use crate::hidden::{Finding, Kind, Macros, lint, slots};
 use crate::history::{BlobId, Commit, HistoryError, PathChange, Repo, Walk};
-use crate::policy::{Matcher, Severity, Standing, Subject};
-use crate::report::{HiddenChange, HiddenFindings, SlotBudget};
+use crate::policy::{HIDDEN_LAYOUT, Matcher, Severity, Standing, Subject};
+use crate::report::{
+    HiddenChange, HiddenFindings, LayoutProof, LayoutVerdict, Reason, ReasonCode, SlotBudget,
+};
+use crate::snapshot::TypeAt;
 
 /// Files beyond this size are told and not looked at.
 const MAX_FILE: usize = 8 << 20;
@@ -19,54 +23,134 @@ const HEADERS: &str = "include/";
 /// What tells two findings apart, whatever the line.
 type Key = (String, bool, &'static str, Option<String>, String);
 
-/// Looks through the commits of a walk; sentences about what was not looked at go to `warnings`.
-pub(super) fn hidden(
-    repo: &Repo,
-    walk: &Walk,
-    matcher: &Matcher<'_>,
-    warnings: &mut Vec<String>,
-) -> Result<HiddenFindings, HistoryError> {
-    let mut look = Look {
-        repo,
-        macros: Macros::default(),
-        warnings,
-    };
-    let mut steps = Vec::new();
-    let mut before = &walk.base;
-    for commit in &walk.commits {
-        steps.push((commit, sources(repo.changes(before, commit)?)));
-        before = commit;
+/// What the commits hide, before it is judged.
+#[derive(Debug, Default)]
+pub(super) struct Hidden {
+    /// For each commit its lines.
+    steps: Vec<Vec<Line>>,
+    slots: Vec<SlotBudget>,
+}
+
+/// A line that hides something.
+#[derive(Debug)]
+struct Line {
+    file: String,
+    finding: Finding,
+    /// Whether the tip differs by it from the commit before the range.
+    at_tip: bool,
+}
+
+impl Line {
+    /// The type whose layout it concerns, if that has a name.
+    fn type_at(&self) -> Option<TypeAt> {
+        let at = TypeAt {
+            file: self.file.clone(),
+            name: self.finding.within.clone()?,
+        };
+        let named = !at.name.ends_with("(unnamed)") && at.record().is_some();
+        (named && self.finding.kind.concerns_layout()).then_some(at)
     }
-    if steps.iter().all(|(_, changes)| changes.is_empty()) {
-        return Ok(HiddenFindings::default());
-    }
-    look.learn(&walk.base, &steps)?;
-    let whole = sources(repo.changes(&walk.base, before)?);
-    let mut at_tip: BTreeSet<Key> = BTreeSet::new();
-    for change in &whole {
-        let findings = look.file(change)?;
-        at_tip.extend(findings.iter().map(|finding| key(&change.path, finding)));
-    }
-    let mut found = HiddenFindings::default();
-    for (commit, changes) in &steps {
-        for change in changes {
-            for finding in look.file(change)? {
-                if found.changes.len() == MAX_CHANGES {
-                    let text = format!(
-                        "more than {MAX_CHANGES} lines are hidden from the CRCs; the others are not listed"
-                    );
-                    look.warnings.push(text);
-                    return Ok(found);
-                }
-                let at_tip = at_tip.contains(&key(&change.path, &finding));
-                found
-                    .changes
-                    .push(tell(commit, change, finding, at_tip, matcher));
+}
+
+impl Hidden {
+    /// Looks through the commits of a walk; sentences about what was not looked at go to `warnings`.
+    pub(super) fn find(
+        repo: &Repo,
+        walk: &Walk,
+        warnings: &mut Vec<String>,
+    ) -> Result<Hidden, HistoryError> {
+        let mut look = Look {
+            repo,
+            macros: Macros::default(),
+            warnings,
+        };
+        let mut steps = Vec::new();
+        let mut before = &walk.base;
+        for commit in &walk.commits {
+            steps.push((commit, sources(repo.changes(before, commit)?)));
+            before = commit;
+        }
+        if steps.iter().all(|(_, changes)| changes.is_empty()) {
+            return Ok(Hidden::default());
+        }
+        look.learn(&walk.base, &steps)?;
+        let whole = sources(repo.changes(&walk.base, before)?);
+        let mut at_tip: BTreeSet<Key> = BTreeSet::new();
+        for change in &whole {
+            let findings = look.file(change)?;
+            at_tip.extend(findings.iter().map(|finding| key(&change.path, finding)));
+        }
+        let mut found = Hidden::default();
+        let mut count = 0;
+        for (_, changes) in &steps {
+            let mut lines = Vec::new();
+            for change in changes {
+                let findings = look.file(change)?.into_iter();
+                lines.extend(findings.map(|finding| Line {
+                    at_tip: at_tip.contains(&key(&change.path, &finding)),
+                    file: change.path.clone(),
+                    finding,
+                }));
+            }
+            lines.truncate(MAX_CHANGES + 1 - count);
+            count += lines.len();
+            found.steps.push(lines);
+            if count > MAX_CHANGES {
+                found.steps.last_mut().and_then(Vec::pop);
+                let text = format!(
+                    "more than {MAX_CHANGES} lines are hidden from the CRCs; the others are not listed"
+                );
+                look.warnings.push(text);
+                break;
             }
         }
+        found.slots = look.budgets(&whole, found.steps.iter().flatten())?;
+        Ok(found)
     }
-    found.slots = look.budgets(&whole, &found.changes)?;
-    Ok(found)
+
+    /// The types that each commit touches and whose layout is worth a look.
+    pub(super) fn types(&self) -> Vec<BTreeSet<TypeAt>> {
+        let steps = self.steps.iter();
+        steps
+            .map(|lines| lines.iter().filter_map(Line::type_at).collect())
+            .collect()
+    }
+
+    /// Judges the lines; what is not proven of a structure that somebody relies on becomes a reason not to have checked.
+    pub(super) fn report(
+        self,
+        walk: &Walk,
+        matcher: &Matcher<'_>,
+        layouts: &Layouts,
+        reasons: &mut Vec<Reason>,
+    ) -> HiddenFindings {
+        let mut found = HiddenFindings {
+            slots: self.slots,
+            ..HiddenFindings::default()
+        };
+        let mut unproven = BTreeSet::new();
+        for (step, (commit, lines)) in walk.commits.iter().zip(self.steps).enumerate() {
+            for line in lines {
+                let at = line.type_at();
+                let layout = at.as_ref().and_then(|at| layouts.proof(step, at)).cloned();
+                let mut change = tell(commit, line, layout, matcher);
+                if let (Some(at), Some(proof)) = (at, &change.layout) {
+                    if proof.verdict == LayoutVerdict::Broken {
+                        change.at_tip = layouts.breaks_at_tip(&at).unwrap_or(change.at_tip);
+                    }
+                    let relied_on = !proof.symbols.is_empty();
+                    if proof.verdict == LayoutVerdict::Unproven
+                        && relied_on
+                        && unproven.insert((step, at.clone()))
+                    {
+                        reasons.push(unproven_layout(&change, &at.name, proof));
+                    }
+                }
+                found.changes.push(change);
+            }
+        }
+        found
+    }
 }
 
 /// The changes of C sources and headers.
@@ -85,36 +169,88 @@ fn key(path: &str, finding: &Finding) -> Key {
     )
 }
 
-fn tell(
-    commit: &Commit,
-    change: &PathChange,
-    finding: Finding,
-    at_tip: bool,
-    matcher: &Matcher<'_>,
-) -> HiddenChange {
-    let (class, built_in) = match finding.kind.is_slot_use() {
+/// The class of a hidden change for rules, and how grave it is without one.
+fn class_of(kind: Kind, layout: Option<&LayoutProof>) -> (&'static str, Severity) {
+    let (class, severity) = match kind.is_slot_use() {
         true => ("slot-used", Severity::Note),
         false => ("hidden", Severity::Warn),
     };
+    let Some(proof) = layout else {
+        return (class, severity);
+    };
+    let relied_on = !proof.symbols.is_empty();
+    match proof.verdict {
+        LayoutVerdict::Kept if proof.doubts.is_empty() || kind.may_replace() => {
+            let settled = kind.is_settled_by_layout();
+            (class, if settled { Severity::Note } else { severity })
+        }
+        LayoutVerdict::Kept | LayoutVerdict::Unproven => (class, Severity::Warn),
+        LayoutVerdict::Restored => (class, Severity::Note),
+        LayoutVerdict::CrcTells => (class, severity),
+        LayoutVerdict::Grown if kind.may_grow() => (class, Severity::Warn),
+        LayoutVerdict::Grown | LayoutVerdict::Broken => {
+            let severity = if relied_on {
+                Severity::Fail
+            } else {
+                Severity::Warn
+            };
+            (HIDDEN_LAYOUT, severity)
+        }
+    }
+}
+
+fn tell(
+    commit: &Commit,
+    line: Line,
+    layout: Option<LayoutProof>,
+    matcher: &Matcher<'_>,
+) -> HiddenChange {
+    let Line {
+        file,
+        finding,
+        at_tip,
+    } = line;
+    let (class, built_in) = class_of(finding.kind, layout.as_ref());
     let name = finding.within.as_deref().unwrap_or_default();
     let subject = Subject {
         symbol: name.split_once(' ').map_or(name, |(_, name)| name),
-        module: &change.path,
+        module: &file,
         namespace: None,
         lists: &[],
         standing: Standing::Unlisted,
     };
+    let severity = matcher.named(&subject, class, built_in).severity;
     HiddenChange {
         commit: commit.id.as_str().to_owned(),
-        file: change.path.clone(),
+        file,
         line: finding.line,
         added: finding.added,
         kind: finding.kind.word().to_owned(),
         meaning: finding.kind.meaning().to_owned(),
-        severity: matcher.named(&subject, class, built_in).severity,
+        class: class.to_owned(),
+        severity,
         within: finding.within,
         text: finding.text,
         at_tip,
+        layout,
+    }
+}
+
+fn unproven_layout(change: &HiddenChange, name: &str, proof: &LayoutProof) -> Reason {
+    Reason {
+        code: ReasonCode::LayoutUnproven,
+        message: format!(
+            "{name} has a change that the CRCs do not show, and whether its layout stays is not known: {}",
+            proof.text
+        ),
+        next_step: Some(
+            "mend what keeps the unit from compiling, or show genksyms the new text".to_owned(),
+        ),
+        commit: Some(change.commit.clone()),
+        file: Some(change.file.clone()),
+        line: u32::try_from(change.line).ok(),
+        expected: None,
+        found: None,
     }
 }
 
@@ -177,15 +313,15 @@ impl Look<'_> {
     }
 
     /// The slots that the structures of the findings have at the tip.
-    fn budgets(
+    fn budgets<'l>(
         &mut self,
         whole: &[PathChange],
-        found: &[HiddenChange],
+        found: impl Iterator<Item = &'l Line>,
     ) -> Result<Vec<SlotBudget>, HistoryError> {
         let mut wanted: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for change in found {
-            if let Some(within) = &change.within {
-                wanted.entry(&change.file).or_default().insert(within);
+        for line in found {
+            if let Some(within) = &line.finding.within {
+                wanted.entry(&line.file).or_default().insert(within);
             }
         }
         let mut budgets = Vec::new();

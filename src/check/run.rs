@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::causes::CauseTable;
 use super::comparable::mismatches;
 use super::findings::{Judge, full_name};
-use super::hidden::hidden;
+use super::hidden::Hidden;
+use super::layouts::{Layouts, reaching};
 use super::reasons::{commit_name, history_reason, snapshot_reason};
 use super::verdict::{conclude, unchecked};
 use crate::baseline::Baseline;
 use crate::compare::{Side, classify, compare};
-use crate::history::{Commit, Repo, Walk};
+use crate::history::{Commit, HistoryError, Repo, Walk};
 use crate::kbuild::Config;
 use crate::modules::{Database, Outcome, impact};
 use crate::policy::{Decisions, ProtectedSet, Severity, Standing};
@@ -60,8 +61,11 @@ pub fn run(gate: &Gate<'_>, series: Series<'_>, builder: &mut Builder<'_>) -> Re
                 .to_owned(),
         );
     }
+    let mut unseen = Vec::new();
+    let hidden = Hidden::find(series.repo, series.walk, &mut unseen);
     let mut run = Run {
         gate,
+        layouts: Layouts::new(hidden.as_ref().map_or_else(|_| Vec::new(), Hidden::types)),
         judge: Judge::new(gate.protected, gate.modules, gate.decisions),
         causes: CauseTable::default(),
         standing: Standings::default(),
@@ -71,7 +75,8 @@ pub fn run(gate: &Gate<'_>, series: Series<'_>, builder: &mut Builder<'_>) -> Re
     if let Some(base) = run.base(series, builder) {
         run.walk(series, builder, base);
     }
-    run.hidden(series);
+    run.report.warnings.append(&mut unseen);
+    run.hidden(series, hidden);
     run.finish()
 }
 
@@ -82,6 +87,7 @@ struct Run<'a> {
     standing: Standings,
     /// Symbols that a kernel exports twice and that were told.
     conflicting: BTreeSet<String>,
+    layouts: Layouts,
     report: Report,
 }
 
@@ -115,6 +121,7 @@ impl Run<'_> {
             return None;
         }
         self.conflicts(&snapshot, commit);
+        self.look(0, &snapshot, builder);
         self.standing
             .update(self.gate, &self.judge, &snapshot, None);
         Some(snapshot)
@@ -133,6 +140,7 @@ impl Run<'_> {
             }) {
                 Ok(snapshot) => {
                     self.commit(commit, &snapshot, (&before.0, &before.1));
+                    self.look(at + 1, &snapshot, builder);
                     before = (commit.clone(), snapshot);
                     last_checked = true;
                 }
@@ -157,6 +165,19 @@ impl Run<'_> {
         }
         self.tip(&before.1);
         self.causes.locate(&base.types);
+    }
+
+    /// Looks at the layouts that the commits before and behind this one touch behind the back of the CRCs.
+    fn look(&mut self, place: usize, snapshot: &Snapshot, builder: &mut Builder<'_>) {
+        let wanted = self.layouts.wanted(place);
+        if wanted.is_empty() {
+            return;
+        }
+        let views = builder.views(&wanted);
+        let relied_on = |symbol: &str| self.judge.standing(symbol) != Standing::Unlisted;
+        self.layouts.saw(place, views, |names| {
+            reaching(&snapshot.types, names, relied_on)
+        });
     }
 
     /// One commit against the one before it.
@@ -264,10 +285,12 @@ impl Run<'_> {
     }
 
     /// What the commits hide from the CRCs.
-    fn hidden(&mut self, series: Series<'_>) {
-        let matcher = &self.judge.matcher;
-        match hidden(series.repo, series.walk, matcher, &mut self.report.warnings) {
-            Ok(found) => self.report.hidden = found,
+    fn hidden(&mut self, series: Series<'_>, hidden: Result<Hidden, HistoryError>) {
+        match hidden {
+            Ok(hidden) => {
+                let (matcher, reasons) = (&self.judge.matcher, &mut self.report.reasons);
+                self.report.hidden = hidden.report(series.walk, matcher, &self.layouts, reasons);
+            }
             Err(error) => self.report.reasons.push(history_reason(&error)),
         }
         for commit in &self.report.commits {

@@ -60,7 +60,15 @@ fn operations_are_told() {
     );
     assert_eq!(
         of(&[("long b;", "long b;\n\tRH_KABI_EXTEND(int c)")]),
-        ["+4 hidden-unguarded struct foo"]
+        ["+4 hidden-extend struct foo"]
+    );
+    assert_eq!(
+        of(&[("long b;", "RH_KABI_FILL_HOLE(int c)\n\tlong b;")]),
+        ["+3 hidden-unguarded struct foo"]
+    );
+    assert_eq!(
+        of(&[("long b;", "long b;\n\ttypeof(((struct bar *)0)->x) c;")]),
+        ["+4 typeof-member struct foo"]
     );
     assert_eq!(
         of(&[("long b;", "RH_KABI_EXCLUDE(long b)")]),

@@ -31,8 +31,11 @@ use crate::symvers::{Problem, Symvers};
 /// `PROVIDER/MODULE`.
 pub const MODULE_UNKNOWN: &str = "module-unknown";
 
+/// Class of a change that the CRCs do not show and that breaks the layout of a structure.
+pub const HIDDEN_LAYOUT: &str = "hidden-layout";
+
 /// Classes that are no change of a symbol.
-const OTHER_CLASSES: [&str; 3] = [MODULE_UNKNOWN, "hidden", "slot-used"];
+const OTHER_CLASSES: [&str; 4] = [MODULE_UNKNOWN, "hidden", HIDDEN_LAYOUT, "slot-used"];
 
 /// What a rule looks at.
 #[derive(Clone, Copy, Debug)]

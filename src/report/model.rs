@@ -137,6 +137,8 @@ pub enum ReasonCode {
     UnexplainedChange,
     /// A kernel exports one symbol twice, with different values.
     ExportAmbiguous,
+    /// A structure changed in a way that the CRCs do not show, and its layout could not be compared.
+    LayoutUnproven,
     /// A bound on time, memory, depth or size was reached.
     LimitExceeded,
     /// A sandbox is demanded and cannot be had.
@@ -178,6 +180,7 @@ impl ReasonCode {
             | ReasonCode::UnitMissing
             | ReasonCode::UnexplainedChange
             | ReasonCode::ExportAmbiguous
+            | ReasonCode::LayoutUnproven
             | ReasonCode::LimitExceeded
             | ReasonCode::SandboxUnavailable
             | ReasonCode::Interrupted => 3,

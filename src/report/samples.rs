@@ -447,8 +447,10 @@ fn hidden_changes(file: &str, text: &str) -> HiddenFindings {
         meaning: meaning.to_owned(),
         within: Some("struct sk_buff".to_owned()),
         text: text.to_owned(),
+        class: if kind == "slot-used" { kind } else { "hidden" }.to_owned(),
         severity,
         at_tip: true,
+        layout: None,
     };
     HiddenFindings {
         changes: vec![

@@ -13,6 +13,7 @@ use super::source::folder_blobs;
 use super::stale::{Stale, changes};
 use super::state::{FileStates, Places};
 use super::units::{Known, Outcome, UnitRun};
+use super::views::TypeAt;
 use super::{Counters, Progress, Snapshot, SnapshotError, Source, UnitCache, UnitFailure};
 use crate::cpp::EngineKind;
 use crate::cpp::child::is_stopped;
@@ -41,17 +42,19 @@ pub struct Settings {
 /// Computes snapshots in one work area.
 pub struct Builder<'a> {
     settings: Settings,
-    progress: &'a dyn Progress,
-    pool: rayon::ThreadPool,
+    pub(super) progress: &'a dyn Progress,
+    pub(super) pool: rayon::ThreadPool,
     area: WorkArea,
-    kept: Option<Kept>,
+    pub(super) kept: Option<Kept>,
+    /// The object in whose unit a type was seen.
+    pub(super) seen_in: HashMap<TypeAt, String>,
 }
 
 /// What is kept of the commits before.
 ///
 /// `files`, `scans` and `changes` follow what is checked out, also where a commit fails; `units` and `types` are those of
 /// the last commit that did not. `stale` and `work` say what lies between the two.
-struct Kept {
+pub(super) struct Kept {
     files: FileStates,
     scans: Scans,
     prepared: Option<Prepared>,
@@ -73,6 +76,11 @@ impl Kept {
             types: TypeGraph::default(),
             stale: Stale::default(),
         }
+    }
+
+    /// The object tree and the units of the last snapshot.
+    pub(super) fn looked_at(&self) -> Option<(&Prepared, &HashMap<String, Known>)> {
+        Some((self.prepared.as_ref()?, &self.units))
     }
 }
 
@@ -99,6 +107,7 @@ impl<'a> Builder<'a> {
             pool,
             area,
             kept: None,
+            seen_in: HashMap::new(),
         })
     }
 
