@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gimli::{
-    AttributeValue, Dwarf, EndianSlice, Reader as _, Relocate, RelocateReader, RunTimeEndian, Unit,
-    UnitOffset,
+    AttributeValue, Dwarf, EndianSlice, Operation, Reader as _, Relocate, RelocateReader,
+    RunTimeEndian, Unit, UnitOffset,
 };
 use object::{Object, ObjectSection, RelocationMap};
 
@@ -240,14 +240,30 @@ impl<'s> Types<'_, 's> {
         Ok(())
     }
 
+    /// First byte of a member, or of the unit that its bits are counted in.
+    fn byte_of(&self, member: &Entry<'s>) -> Result<u64, LayoutError> {
+        let Some(value) = member.attr_value(gimli::DW_AT_data_member_location) else {
+            return Ok(0);
+        };
+        if let Some(byte) = value.udata_value() {
+            return Ok(byte);
+        }
+        // DWARF 2 says "add this to the address of the structure".
+        let AttributeValue::Exprloc(expression) = value else {
+            return Err(LayoutError::Dwarf("the place of a member".to_owned()));
+        };
+        match expression.operations(self.unit.encoding()).next()? {
+            Some(Operation::PlusConstant { value }) => Ok(value),
+            _ => Err(LayoutError::Dwarf("the place of a member".to_owned())),
+        }
+    }
+
     /// First bit of a member within its type.
     fn bit_of(&self, member: &Entry<'s>, of: Option<UnitOffset>) -> Result<u64, LayoutError> {
         if let Some(bit) = self.number(member, gimli::DW_AT_data_bit_offset) {
             return Ok(bit);
         }
-        let byte = self
-            .number(member, gimli::DW_AT_data_member_location)
-            .unwrap_or(0);
+        let byte = self.byte_of(member)?;
         let start = byte.saturating_mul(8);
         // Up to DWARF 3 a bit field says how far its first bit is from the most significant one of its unit.
         let (Some(from_top), Some(bits)) = (

