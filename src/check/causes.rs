@@ -208,6 +208,7 @@ fn describe(entry: Entry, commits: Vec<String>) -> report::Cause {
         base: cause.base.map(place),
         head: cause.head.map(place),
         commits,
+        hunks: Vec::new(),
         changes: cause.changes.into_iter().map(change).collect(),
         diff: diff(&c_layout(&cause.base_text), &c_layout(&cause.head_text)),
         protected: entry.protected.into_iter().collect(),

@@ -13,6 +13,7 @@ mod explain;
 mod facts;
 mod findings;
 mod hidden;
+mod hunks;
 mod layouts;
 mod reasons;
 mod rebuild;

@@ -6,6 +6,7 @@ use super::causes::CauseTable;
 use super::comparable::mismatches;
 use super::findings::{Judge, full_name};
 use super::hidden::Hidden;
+use super::hunks;
 use super::layouts::{Layouts, reaching};
 use super::reasons::{commit_name, history_reason, snapshot_reason};
 use super::verdict::{conclude, unchecked};
@@ -77,7 +78,7 @@ pub fn run(gate: &Gate<'_>, series: Series<'_>, builder: &mut Builder<'_>) -> Re
     }
     run.report.warnings.append(&mut unseen);
     run.hidden(series, hidden);
-    run.finish()
+    run.finish(series)
 }
 
 struct Run<'a> {
@@ -305,7 +306,7 @@ impl Run<'_> {
         }
     }
 
-    fn finish(mut self) -> Report {
+    fn finish(mut self, series: Series<'_>) -> Report {
         let commits = self
             .report
             .commits
@@ -315,6 +316,9 @@ impl Run<'_> {
             keep_causes(findings, |id| self.causes.matters(id));
         }
         self.report.causes = self.causes.into_report();
+        if let Err(error) = hunks::fill(series.repo, series.walk, &mut self.report.causes) {
+            self.report.reasons.push(history_reason(&error));
+        }
         self.judge.decided.tell(&mut self.report);
         conclude(&mut self.report);
         self.report

@@ -574,7 +574,7 @@ pub struct CommitFindings {
 }
 
 /// A definition whose own text changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cause {
     /// Fingerprint of the change: of the name and of the texts before and after. No line numbers, no commit ids.
@@ -595,6 +595,9 @@ pub struct Cause {
     /// What changed in the definition, member by member; empty where that could not be told.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub changes: Vec<CauseChange>,
+    /// The hunks of these commits' patches that changed it; none where it changed through a macro or an include.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub hunks: Vec<CauseHunk>,
     /// Unified diff of the definition, laid out as C.
     pub diff: String,
     /// Protected symbols, of the tip and of all commits, that it changes.
@@ -603,6 +606,20 @@ pub struct Cause {
     pub unprotected: usize,
     /// Modules, as `provider/module`, that it breaks.
     pub modules: Vec<String>,
+}
+
+/// A hunk of a commit's patch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CauseHunk {
+    /// The commit.
+    pub commit: String,
+    /// The file.
+    pub file: String,
+    /// Its place, as patches write it: `@@ -930,6 +930,7 @@`.
+    pub header: String,
+    /// Its lines, the first 60.
+    pub text: String,
 }
 
 /// One thing that changed in a definition.

@@ -221,6 +221,12 @@ fn sk_buff() -> Cause {
         }),
         commits: vec![id('2')],
         changes: Vec::new(),
+        hunks: vec![CauseHunk {
+            commit: id('2'),
+            file: "include/linux/skbuff.h".to_owned(),
+            header: "@@ -930,3 +932,4 @@".to_owned(),
+            text: " \t__u32\t\t\tpriority;\n+\t__u32\t\t\tlink_flaps;\n \tint\t\t\tskb_iif;\n".to_owned(),
+        }],
         diff: SK_BUFF_DIFF.to_owned(),
         protected: ["napi_gro_receive", "netif_rx", "skb_push", "skb_put"]
             .map(str::to_owned)
@@ -240,6 +246,7 @@ fn prototype() -> Cause {
         head: Some(Place { file: "drivers/usb/core/message.c".to_owned(), line: 132 }),
         commits: vec![id('3')],
         changes: Vec::new(),
+        hunks: Vec::new(),
         diff: "@@ -1,2 +1,2 @@\n-int usb_control_msg(struct usb_device *dev, int timeout);\n+int usb_control_msg(struct usb_device *dev, unsigned long timeout);\n".to_owned(),
         protected: vec!["usb_control_msg".to_owned()],
         unprotected: 0,
@@ -748,6 +755,12 @@ pub(super) fn hostile() -> Report {
             file: text(),
             line: 1,
         });
+        cause.hunks = vec![CauseHunk {
+            commit: text(),
+            file: text(),
+            header: text(),
+            text: text(),
+        }];
         cause.protected = vec![text(), "s".repeat(100_000)];
         cause.modules = vec![text()];
     }
