@@ -47,8 +47,22 @@ impl Line {
             file: self.file.clone(),
             name: self.finding.within.clone()?,
         };
-        let named = !at.name.ends_with("(unnamed)") && at.record().is_some();
+        let named = !self.is_untagged() && at.record().is_some();
         (named && self.finding.kind.concerns_layout()).then_some(at)
+    }
+
+    /// Whether it stands in a type without a tag, which cannot be found again in a compiled unit.
+    fn is_untagged(&self) -> bool {
+        let within = self.finding.within.as_deref();
+        within.is_some_and(|name| name.ends_with("(unnamed)"))
+    }
+
+    /// That the layout of an untagged type is not proven.
+    fn unproven(&self) -> Option<LayoutProof> {
+        (self.is_untagged() && self.finding.kind.concerns_layout()).then(|| LayoutProof {
+            text: "the type has no tag by which it could be found".to_owned(),
+            ..LayoutProof::default()
+        })
     }
 }
 
@@ -104,6 +118,7 @@ impl Hidden {
                 break;
             }
         }
+        found.steps.resize_with(walk.commits.len(), Vec::new);
         found.slots = look.budgets(&whole, found.steps.iter().flatten())?;
         Ok(found)
     }
@@ -132,7 +147,8 @@ impl Hidden {
         for (step, (commit, lines)) in walk.commits.iter().zip(self.steps).enumerate() {
             for line in lines {
                 let at = line.type_at();
-                let layout = at.as_ref().and_then(|at| layouts.proof(step, at)).cloned();
+                let known = at.as_ref().and_then(|at| layouts.proof(step, at));
+                let layout = known.cloned().or_else(|| line.unproven());
                 let mut change = tell(commit, line, layout, matcher);
                 if let (Some(at), Some(proof)) = (at, &change.layout) {
                     if proof.verdict == LayoutVerdict::Broken {
@@ -344,5 +360,130 @@ impl Look<'_> {
             }));
         }
         Ok(budgets)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A proof settles what it answers and nothing else; only a layout that somebody relies on fails.
+    #[test]
+    fn severities_follow_the_proof() {
+        use LayoutVerdict as V;
+        let proof = |verdict, doubts: bool, relied_on: bool| LayoutProof {
+            verdict,
+            doubts: doubts.then(|| "d".to_owned()).into_iter().collect(),
+            symbols: relied_on.then(|| "f".to_owned()).into_iter().collect(),
+            ..LayoutProof::default()
+        };
+        for (kind, verdict, doubts, relied_on, class, severity) in [
+            (
+                Kind::SlotUsed,
+                V::Kept,
+                false,
+                true,
+                "slot-used",
+                Severity::Note,
+            ),
+            (Kind::Guard, V::Kept, false, true, "hidden", Severity::Note),
+            (Kind::Guard, V::Kept, true, true, "hidden", Severity::Warn),
+            (
+                Kind::Replaced,
+                V::Kept,
+                true,
+                true,
+                "hidden",
+                Severity::Note,
+            ),
+            (
+                Kind::ExcludeWithoutForce,
+                V::Kept,
+                false,
+                true,
+                "hidden",
+                Severity::Warn,
+            ),
+            (
+                Kind::SlotReused,
+                V::Kept,
+                false,
+                true,
+                "hidden",
+                Severity::Warn,
+            ),
+            (
+                Kind::SlotUsed,
+                V::Unproven,
+                false,
+                true,
+                "slot-used",
+                Severity::Warn,
+            ),
+            (
+                Kind::SlotUsed,
+                V::Broken,
+                false,
+                true,
+                HIDDEN_LAYOUT,
+                Severity::Fail,
+            ),
+            (
+                Kind::SlotUsed,
+                V::Broken,
+                false,
+                false,
+                HIDDEN_LAYOUT,
+                Severity::Warn,
+            ),
+            (
+                Kind::LayoutAttribute,
+                V::Broken,
+                false,
+                true,
+                HIDDEN_LAYOUT,
+                Severity::Fail,
+            ),
+            (
+                Kind::Extended,
+                V::Grown,
+                false,
+                true,
+                "hidden",
+                Severity::Warn,
+            ),
+            (
+                Kind::SlotUsed,
+                V::Grown,
+                false,
+                true,
+                HIDDEN_LAYOUT,
+                Severity::Fail,
+            ),
+            (
+                Kind::SlotUsed,
+                V::Restored,
+                false,
+                true,
+                "slot-used",
+                Severity::Note,
+            ),
+            (
+                Kind::Guard,
+                V::CrcTells,
+                false,
+                true,
+                "hidden",
+                Severity::Warn,
+            ),
+        ] {
+            let found = class_of(kind, Some(&proof(verdict, doubts, relied_on)));
+            assert_eq!(found, (class, severity), "{kind:?} {verdict:?}");
+        }
+        assert_eq!(class_of(Kind::Guard, None), ("hidden", Severity::Warn));
+        assert_eq!(
+            class_of(Kind::ForceChange, None),
+            ("slot-used", Severity::Note)
+        );
     }
 }

@@ -29,7 +29,10 @@ pub(super) fn fill(repo: &Repo, walk: &Walk, causes: &mut [Cause]) -> Result<(),
     let mut before = &walk.base;
     for commit in &walk.commits {
         let id = commit.id.as_str();
-        if causes.iter().any(|cause| cause.commits.iter().any(|by| by == id)) {
+        if causes
+            .iter()
+            .any(|cause| cause.commits.iter().any(|by| by == id))
+        {
             changes.insert(id.to_owned(), repo.changes(before, commit)?);
         }
         before = commit;
@@ -52,7 +55,10 @@ pub(super) fn fill(repo: &Repo, walk: &Walk, causes: &mut [Cause]) -> Result<(),
 
 /// The text of a blob; of one that does not exist or is too large, nothing.
 fn text(repo: &Repo, blob: Option<BlobId>) -> Result<String, HistoryError> {
-    let bytes = blob.map(|blob| repo.blob(blob)).transpose()?.unwrap_or_default();
+    let bytes = blob
+        .map(|blob| repo.blob(blob))
+        .transpose()?
+        .unwrap_or_default();
     if bytes.len() > MAX_FILE {
         return Ok(String::new());
     }
@@ -67,9 +73,12 @@ fn of_file(cause: &Cause, commit: &str, path: &str, old: &str, new: &str) -> Vec
     };
     let before = lines(old, &cause.name, line(&cause.base));
     let after = lines(new, &cause.name, line(&cause.head));
-    let diff = TextDiff::configure().timeout(DIFF_TIME).diff_lines(old, new);
+    let diff = TextDiff::configure()
+        .timeout(DIFF_TIME)
+        .diff_lines(old, new);
     let mut unified = diff.unified_diff();
-    let touching = unified.context_radius(CONTEXT).iter_hunks().filter(|hunk| {
+    unified.context_radius(CONTEXT).missing_newline_hint(false);
+    let touching = unified.iter_hunks().filter(|hunk| {
         let mut ops = hunk.ops().iter().filter(|op| op.tag() != DiffTag::Equal);
         ops.any(|op| touches(&before, op.old_range()) || touches(&after, op.new_range()))
     });
@@ -79,7 +88,7 @@ fn of_file(cause: &Cause, commit: &str, path: &str, old: &str, new: &str) -> Vec
             commit: commit.to_owned(),
             file: path.to_owned(),
             header: hunk.header().to_string().trim_end().to_owned(),
-            text: cut(&hunk.missing_newline_hint(false).to_string()),
+            text: cut(&hunk.to_string()),
         })
         .collect()
 }
@@ -87,7 +96,11 @@ fn of_file(cause: &Cause, commit: &str, path: &str, old: &str, new: &str) -> Vec
 /// The lines of a hunk without its header, as many as are told.
 fn cut(hunk: &str) -> String {
     let lines = hunk.lines().filter(|line| !line.starts_with("@@ "));
-    let mut text: String = lines.clone().take(MAX_LINES).flat_map(|line| [line, "\n"]).collect();
+    let mut text: String = lines
+        .clone()
+        .take(MAX_LINES)
+        .flat_map(|line| [line, "\n"])
+        .collect();
     let more = lines.count().saturating_sub(MAX_LINES);
     if more > 0 {
         text.push_str(&format!("… {more} more lines\n"));
@@ -105,7 +118,9 @@ fn touches(definition: &Option<Range<usize>>, changed: Range<usize>) -> bool {
 
 /// The lines of a definition, counted from 0: from its tag, or else from the line where it is known to stand, to its end.
 fn lines(text: &str, name: &str, line: Option<u32>) -> Option<Range<usize>> {
-    let tagged = ["struct ", "union ", "enum "].iter().any(|word| name.starts_with(word));
+    let tagged = ["struct ", "union ", "enum "]
+        .iter()
+        .any(|word| name.starts_with(word));
     let found = if tagged { definition(text, name) } else { None };
     let start = match found {
         Some(at) => at,
@@ -136,7 +151,8 @@ fn definition(text: &str, name: &str) -> Option<usize> {
     places.into_iter().find(|at| {
         let behind = text.get(at + name.len()..).unwrap_or_default();
         let before = text.get(..*at).and_then(|text| text.chars().next_back());
-        !before.is_some_and(|c| c.is_alphanumeric() || c == '_') && behind.trim_start().starts_with('{')
+        !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
+            && behind.trim_start().starts_with('{')
     })
 }
 
@@ -160,10 +176,21 @@ mod tests {
     /// Only the hunk that changes the definition's own lines is named.
     #[test]
     fn hunks_of_definitions() {
-        let new = OLD.replace("int x;", "int y;").replace("\t\tint c;", "\t\tlong c;").replace("int b);", "long b);");
+        let new = OLD
+            .replace("int x;", "int y;")
+            .replace("\t\tint c;", "\t\tlong c;")
+            .replace("int b);", "long b);");
         let cause = |name: &str, line: Option<u32>| {
-            let place = line.map(|line| crate::report::Place { file: "a.h".to_owned(), line });
-            Cause { name: name.to_owned(), base: place.clone(), head: place, ..Cause::default() }
+            let place = line.map(|line| crate::report::Place {
+                file: "a.h".to_owned(),
+                line,
+            });
+            Cause {
+                name: name.to_owned(),
+                base: place.clone(),
+                head: place,
+                ..Cause::default()
+            }
         };
         let of = |name: &str, line: Option<u32>| -> Vec<(String, String)> {
             let hunks = of_file(&cause(name, line), "c", "a.h", OLD, &new).into_iter();
@@ -174,7 +201,8 @@ mod tests {
             of("struct b", None),
             [(
                 "@@ -11,7 +11,7 @@".to_owned(),
-                " struct b {\n \tint b;\n \tstruct {\n-\t\tint c;\n+\t\tlong c;\n \t};\n };\n \n".to_owned()
+                " struct b {\n \tint b;\n \tstruct {\n-\t\tint c;\n+\t\tlong c;\n \t};\n };\n \n"
+                    .to_owned()
             )]
         );
         assert_eq!(of("f", Some(22)).len(), 1);

@@ -206,3 +206,138 @@ fn export(symbol: &str) -> TypeName {
         name: symbol.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::{Layout, Member};
+
+    fn at(name: &str) -> TypeAt {
+        TypeAt {
+            file: "a.h".to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
+    /// A view of a type with one member of so many bytes, and the text that genksyms sees.
+    fn view(bytes: u64, genksyms: &str) -> Seen {
+        Ok(View {
+            object: "a.o".to_owned(),
+            genksyms: Some(genksyms.to_owned()),
+            compiler: Some(format!("struct s {{ char a [ {bytes} ] ; }}")),
+            layout: Layout {
+                size: bytes,
+                members: vec![Member {
+                    path: "a".to_owned(),
+                    kind: "char".to_owned(),
+                    at: 0,
+                    bits: bytes * 8,
+                }],
+                values: Vec::new(),
+            },
+        })
+    }
+
+    fn failed() -> Seen {
+        Err(Unseen::Failed("no compiler".to_owned()))
+    }
+
+    /// What each step of a walk comes to, and whether the tip breaks; every doubtful type is reached by the symbol `f`.
+    fn walk(seen: Vec<Seen>) -> (Vec<Option<LayoutVerdict>>, Option<bool>) {
+        let s = at("struct s");
+        let count = seen.len() - 1;
+        let mut layouts = Layouts::new(vec![BTreeSet::from([s.clone()]); count]);
+        for (place, view) in seen.into_iter().enumerate() {
+            let views = Views::from([(s.clone(), view)]);
+            layouts.saw(place, views, |names| {
+                vec![BTreeSet::from(["f".to_owned()]); names.len()]
+            });
+        }
+        let steps = (0..count).map(|step| {
+            let proof = layouts.proof(step, &s)?;
+            let doubtful = proof.verdict != LayoutVerdict::Kept;
+            assert_eq!(proof.symbols.len(), usize::from(doubtful));
+            Some(proof.verdict)
+        });
+        (steps.collect(), layouts.breaks_at_tip(&s))
+    }
+
+    /// Each commit is asked about its own step and the next one, both ends of the range about all.
+    #[test]
+    fn types_are_asked_for_where_they_are_needed() {
+        let (a, b, c) = (at("struct a"), at("struct b"), at("struct c"));
+        let layouts = Layouts::new(vec![
+            BTreeSet::from([a.clone()]),
+            BTreeSet::from([b.clone()]),
+            BTreeSet::from([c.clone()]),
+        ]);
+        let all = BTreeSet::from([a.clone(), b.clone(), c.clone()]);
+        assert_eq!(layouts.wanted(0), all);
+        assert_eq!(layouts.wanted(1), BTreeSet::from([a, b.clone()]));
+        assert_eq!(layouts.wanted(2), BTreeSet::from([b, c]));
+        assert_eq!(layouts.wanted(3), all);
+        assert!(Layouts::new(vec![BTreeSet::new()]).wanted(0).is_empty());
+    }
+
+    /// Kept, broken, restored, grown, told by the CRC, and not proven.
+    #[test]
+    fn verdicts_along_a_walk() {
+        use LayoutVerdict::{Broken, CrcTells, Kept, Restored, Unproven};
+        let of = |sizes: &[u64]| walk(sizes.iter().map(|size| view(*size, "t")).collect());
+        assert_eq!(of(&[8, 8]), (vec![Some(Kept)], Some(false)));
+        assert_eq!(of(&[8, 16]), (vec![Some(Broken)], Some(true)));
+        assert_eq!(
+            of(&[8, 16, 8]),
+            (vec![Some(Broken), Some(Restored)], Some(false))
+        );
+        assert_eq!(
+            of(&[8, 16, 16]),
+            (vec![Some(Broken), Some(Kept)], Some(true))
+        );
+        let told = walk(vec![view(8, "old"), view(16, "new")]);
+        assert_eq!(told.0, [Some(CrcTells)]);
+        let unknown = walk(vec![view(8, "t"), failed(), view(8, "t")]);
+        assert_eq!(unknown.0, [Some(Unproven), Some(Unproven)]);
+        let none = Err(Unseen::NotDefined);
+        assert_eq!(walk(vec![none.clone(), view(8, "t"), none]).0, [None, None]);
+        let unread = Err(Unseen::NotRead);
+        assert_eq!(walk(vec![unread.clone(), unread]).0, [Some(Unproven)]);
+    }
+
+    /// A commit before that was not looked at leaves no proof.
+    #[test]
+    fn a_gap_proves_nothing() {
+        let s = at("struct s");
+        let mut layouts = Layouts::new(vec![BTreeSet::from([s.clone()]); 2]);
+        let views = || Views::from([(s.clone(), view(8, "t"))]);
+        layouts.saw(0, views(), |names| vec![BTreeSet::new(); names.len()]);
+        layouts.saw(2, views(), |names| vec![BTreeSet::new(); names.len()]);
+        assert_eq!(layouts.proof(0, &s), None);
+        let proof = layouts
+            .proof(1, &s)
+            .map(|proof| (proof.verdict, proof.text.as_str()));
+        assert_eq!(
+            proof,
+            Some((
+                LayoutVerdict::Unproven,
+                "the commit before was not computed"
+            ))
+        );
+        assert_eq!(layouts.breaks_at_tip(&s), Some(false));
+    }
+
+    /// Symbols reach a type through others, in any unit; a type that is defined nowhere is reached by none.
+    #[test]
+    fn symbols_that_reach_a_type() {
+        let text = "/* u.symtypes */\ns#o struct o { UNKNOWN }\ns#s struct s { s#t * t ; }\ns#t struct t { int a ; s#s * s ; s#o * o ; }\n\
+                    f int f ( s#s * )\ng int g ( int )\nh int h ( s#t )\n";
+        let graph = TypeGraph::from_consolidated(text.as_bytes(), "t").unwrap();
+        let names: Vec<TypeName> = ["struct t", "struct o", "struct none"]
+            .iter()
+            .filter_map(|name| at(name).record())
+            .collect();
+        let found = reaching(&graph, &names, |symbol| symbol != "h");
+        assert_eq!(found[0], BTreeSet::from(["f".to_owned()]));
+        assert!(found[1].is_empty() && found[2].is_empty());
+    }
+}

@@ -228,7 +228,7 @@ fn place(member: &Member) -> String {
 
 /// `1 byte`, `8 bytes` or `3 bits`.
 fn bytes(bits: u64) -> String {
-    let (count, unit) = if bits % 8 == 0 {
+    let (count, unit) = if bits.is_multiple_of(8) {
         (bits / 8, "byte")
     } else {
         (bits, "bit")

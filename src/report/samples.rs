@@ -225,7 +225,8 @@ fn sk_buff() -> Cause {
             commit: id('2'),
             file: "include/linux/skbuff.h".to_owned(),
             header: "@@ -930,3 +932,4 @@".to_owned(),
-            text: " \t__u32\t\t\tpriority;\n+\t__u32\t\t\tlink_flaps;\n \tint\t\t\tskb_iif;\n".to_owned(),
+            text: " \t__u32\t\t\tpriority;\n+\t__u32\t\t\tlink_flaps;\n \tint\t\t\tskb_iif;\n"
+                .to_owned(),
         }],
         diff: SK_BUFF_DIFF.to_owned(),
         protected: ["napi_gro_receive", "netif_rx", "skb_push", "skb_put"]

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::folder::Folder;
 use crate::support::Run;
+use crate::verdicts::FOO;
 
 /// Listing, linting and its exit codes: text and JSON say the same.
 #[test]
