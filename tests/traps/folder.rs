@@ -8,10 +8,10 @@ use serde_json::Value;
 use crate::support::{self, Ended, Run};
 
 /// A folder with files by name.
-pub struct Folder(tempfile::TempDir);
+pub(crate) struct Folder(tempfile::TempDir);
 
 impl Folder {
-    pub fn new(files: &[(&str, &str)]) -> Folder {
+    pub(crate) fn new(files: &[(&str, &str)]) -> Folder {
         let folder = Folder(tempfile::tempdir_in(support::target()).unwrap());
         for (name, text) in files {
             fs::write(folder.path(name), text.replace("→", "\t")).unwrap();
@@ -19,16 +19,16 @@ impl Folder {
         folder
     }
 
-    pub fn top(&self) -> &Path {
+    pub(crate) fn top(&self) -> &Path {
         self.0.path()
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
     /// Runs `diff old new` in the folder with a JSON report beside the console.
-    pub fn diff(&self, arguments: &[&str]) -> (Ended, Value) {
+    pub(crate) fn diff(&self, arguments: &[&str]) -> (Ended, Value) {
         let mut all = vec![
             "diff",
             "old",

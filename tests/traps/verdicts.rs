@@ -16,7 +16,7 @@ struct Trap {
     says: &'static str,
 }
 
-pub const FOO: &str = "0x1→foo→vmlinux→EXPORT_SYMBOL→\n";
+pub(crate) const FOO: &str = "0x1→foo→vmlinux→EXPORT_SYMBOL→\n";
 const FOO_GPL: &str = "0x1→foo→vmlinux→EXPORT_SYMBOL_GPL→\n";
 const FOO_MODULE: &str = "0x1→foo→fs/foo→EXPORT_SYMBOL→\n";
 const FOO_CXL: &str = "0x1→foo→vmlinux→EXPORT_SYMBOL→CXL\n";
