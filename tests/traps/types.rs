@@ -341,7 +341,7 @@ fn what_the_crc_does_not_cover() {
 fn severities_decide_over_a_whole_kernel() {
     let kernel = |crc_of: fn(u32) -> u32, count: u32| -> String {
         let line = |at: u32| {
-            let module = if at % 2 == 0 {
+            let module = if at.is_multiple_of(2) {
                 "vmlinux"
             } else {
                 "drivers/nvme/host/nvme"
