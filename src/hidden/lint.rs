@@ -425,6 +425,7 @@ fn calls(before: &Scan, after: &Scan, changed: &Changed, base: &str, findings: &
         let earlier = |other: &&Call| {
             other.op == Op::Use
                 && other.within == call.within
+                && other.family() == call.family()
                 && other.slot().is_some()
                 && other.slot() == call.slot()
         };
@@ -464,6 +465,7 @@ fn calls(before: &Scan, after: &Scan, changed: &Changed, base: &str, findings: &
         let taken = |other: &&Call| {
             other.op == Op::Use
                 && other.within == call.within
+                && other.family() == call.family()
                 && (other.slot() == call.slot() || call.slot().is_none())
         };
         let kind = match call.op {

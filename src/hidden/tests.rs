@@ -55,6 +55,14 @@ fn operations_are_told() {
         ["-4 slot-lost struct foo", "+4 slot-reused struct foo"]
     );
     assert_eq!(
+        of(&[(
+            "RH_KABI_RESERVE(1)",
+            "RH_KABI_RESERVE(1)\n\tANDROID_KABI_USE(3, int c);"
+        )]),
+        ["+5 slot-used struct foo"],
+        "another family counts for itself"
+    );
+    assert_eq!(
         of(&[("int used", "long other")]),
         ["+6 slot-reused struct foo"]
     );
