@@ -13,6 +13,7 @@
 //! | [`cpp`] | a compiler call | the token stream of one unit |
 //! | [`genksyms`] | tokens | CRC of each export, type definitions with their place |
 //! | [`kbuild`] | a source tree and a configuration | prepared object tree, plan of units |
+//! | [`layout`] | a compiler call and names of types | sizes and places of members |
 //! | [`history`] | a git tree and a range or series | commits, blob ids, a private work area |
 //! | [`snapshot`] | all of the above | symvers, symtypes and fingerprint of one commit |
 //! | [`doctor`] | a tree and a configuration | what is missing to check it |
@@ -40,6 +41,7 @@ pub mod genksyms;
 pub mod hidden;
 pub mod history;
 pub mod kbuild;
+pub mod layout;
 pub mod modules;
 pub mod policy;
 pub mod report;

@@ -6,18 +6,19 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Each room with the rooms that it may use; a room stands below all of them.
-const ROOMS: [(&str, &[&str]); 16] = [
+const ROOMS: [(&str, &[&str]); 17] = [
     ("symvers", &[]),
     ("hidden", &[]),
     ("symtypes", &["symvers"]),
     ("cpp", &[]),
     ("genksyms", &["cpp", "symtypes", "symvers"]),
     ("kbuild", &["cpp"]),
+    ("layout", &["cpp", "symtypes"]),
     ("history", &[]),
     (
         "snapshot",
         &[
-            "symvers", "symtypes", "cpp", "genksyms", "kbuild", "history",
+            "symvers", "symtypes", "cpp", "genksyms", "kbuild", "layout", "history",
         ],
     ),
     ("doctor", &["cpp", "genksyms", "kbuild", "history"]),
@@ -29,8 +30,8 @@ const ROOMS: [(&str, &[&str]); 16] = [
     (
         "check",
         &[
-            "baseline", "compare", "hidden", "history", "kbuild", "modules", "policy", "report",
-            "snapshot", "symtypes", "symvers",
+            "baseline", "compare", "hidden", "history", "kbuild", "layout", "modules", "policy",
+            "report", "snapshot", "symtypes", "symvers",
         ],
     ),
     (

@@ -274,6 +274,7 @@ fn without_places(cause: Cause) -> report::Cause {
         head: None,
         changed_line: None,
         commits: Vec::new(),
+        hunks: Vec::new(),
         changes: cause.changes.into_iter().map(change).collect(),
         diff: diff(&c_layout(&cause.base_text), &c_layout(&cause.head_text)),
         protected: Vec::new(),
@@ -306,7 +307,7 @@ fn place(location: Location) -> report::Place {
     }
 }
 
-fn diff(base: &str, head: &str) -> String {
+pub(super) fn diff(base: &str, head: &str) -> String {
     TextDiff::configure()
         .timeout(DIFF_TIME)
         .diff_lines(base, head)

@@ -2,10 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::hidden::{Finding, Macros, lint, slots};
+use serde::{Deserialize, Serialize};
+
+use super::layouts::Layouts;
+use crate::hidden::{Finding, Kind, Macros, lint, slots};
 use crate::history::{BlobId, Commit, HistoryError, PathChange, Repo, Walk};
-use crate::policy::{Matcher, Severity, Standing, Subject};
-use crate::report::{HiddenChange, HiddenFindings, SlotBudget};
+use crate::policy::{HIDDEN_LAYOUT, Matcher, Severity, Standing, Subject};
+use crate::report::{
+    HiddenChange, HiddenFindings, LayoutProof, LayoutVerdict, Reason, ReasonCode, SlotBudget,
+};
+use crate::snapshot::TypeAt;
 
 /// Files beyond this size are told and not looked at.
 const MAX_FILE: usize = 8 << 20;
@@ -19,54 +25,224 @@ const HEADERS: &str = "include/";
 /// What tells two findings apart, whatever the line.
 type Key = (String, bool, &'static str, Option<String>, String);
 
-/// Looks through the commits of a walk; sentences about what was not looked at go to `warnings`.
-pub(super) fn hidden(
-    repo: &Repo,
-    walk: &Walk,
-    matcher: &Matcher<'_>,
-    warnings: &mut Vec<String>,
-) -> Result<HiddenFindings, HistoryError> {
-    let mut look = Look {
-        repo,
-        macros: Macros::default(),
-        warnings,
+/// What the commits hide, before it is judged.
+#[derive(Debug, Default)]
+pub(super) struct Hidden {
+    /// For each commit its lines.
+    steps: Vec<Vec<Line>>,
+    slots: Vec<SlotBudget>,
+}
+
+/// A line that hides something.
+#[derive(Debug)]
+struct Line {
+    file: String,
+    finding: Finding,
+    /// Whether the tip differs by it from the commit before the range.
+    at_tip: bool,
+}
+
+/// What the commits hide, as far as it is known without looking at layouts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HiddenLines {
+    /// The lines, oldest commit first.
+    pub lines: Vec<HiddenLine>,
+    /// Reserved slots of the structures that they concern.
+    pub slots: Vec<SlotBudget>,
+}
+
+/// A line that hides something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HiddenLine {
+    /// The change, with the class and the severity that it has without a proof.
+    pub change: HiddenChange,
+    /// What it is.
+    pub kind: Kind,
+    /// The severity that a rule sets for its class.
+    pub ruled: Option<Severity>,
+    /// The severity that a rule sets for a layout that breaks.
+    pub ruled_layout: Option<Severity>,
+}
+
+/// The type of a line whose layout it concerns, if that has a name.
+fn type_at(file: &str, within: Option<&str>, kind: Kind) -> Option<TypeAt> {
+    let at = TypeAt {
+        file: file.to_owned(),
+        name: within?.to_owned(),
     };
-    let mut steps = Vec::new();
-    let mut before = &walk.base;
-    for commit in &walk.commits {
-        steps.push((commit, sources(repo.changes(before, commit)?)));
-        before = commit;
+    let named = !is_untagged(within) && at.record().is_some();
+    (named && kind.concerns_layout()).then_some(at)
+}
+
+/// Whether a line stands in a type without a tag, which cannot be found again in a compiled unit.
+fn is_untagged(within: Option<&str>) -> bool {
+    within.is_some_and(|name| name.ends_with("(unnamed)"))
+}
+
+impl Line {
+    fn type_at(&self) -> Option<TypeAt> {
+        let finding = &self.finding;
+        type_at(&self.file, finding.within.as_deref(), finding.kind)
     }
-    if steps.iter().all(|(_, changes)| changes.is_empty()) {
-        return Ok(HiddenFindings::default());
+}
+
+impl HiddenLine {
+    fn type_at(&self) -> Option<TypeAt> {
+        let change = &self.change;
+        type_at(&change.file, change.within.as_deref(), self.kind)
     }
-    look.learn(&walk.base, &steps)?;
-    let whole = sources(repo.changes(&walk.base, before)?);
-    let mut at_tip: BTreeSet<Key> = BTreeSet::new();
-    for change in &whole {
-        let findings = look.file(change)?;
-        at_tip.extend(findings.iter().map(|finding| key(&change.path, finding)));
+
+    /// That the layout of an untagged type is not proven.
+    fn unproven(&self) -> Option<LayoutProof> {
+        let untagged = is_untagged(self.change.within.as_deref());
+        (untagged && self.kind.concerns_layout()).then(|| LayoutProof {
+            text: "the type has no tag by which it could be found".to_owned(),
+            ..LayoutProof::default()
+        })
     }
-    let mut found = HiddenFindings::default();
-    for (commit, changes) in &steps {
-        for change in changes {
-            for finding in look.file(change)? {
-                if found.changes.len() == MAX_CHANGES {
-                    let text = format!(
-                        "more than {MAX_CHANGES} lines are hidden from the CRCs; the others are not listed"
-                    );
-                    look.warnings.push(text);
-                    return Ok(found);
-                }
-                let at_tip = at_tip.contains(&key(&change.path, &finding));
-                found
-                    .changes
-                    .push(tell(commit, change, finding, at_tip, matcher));
-            }
+
+    /// The change with what is known of the layout.
+    fn judged(self, layout: Option<LayoutProof>) -> HiddenChange {
+        let (class, built_in) = class_of(self.kind, layout.as_ref());
+        let ruled = if class == HIDDEN_LAYOUT {
+            self.ruled_layout
+        } else {
+            self.ruled
+        };
+        HiddenChange {
+            class: class.to_owned(),
+            severity: ruled.unwrap_or(built_in),
+            layout,
+            ..self.change
         }
     }
-    found.slots = look.budgets(&whole, &found.changes)?;
-    Ok(found)
+}
+
+impl Hidden {
+    /// Looks through the commits of a walk; sentences about what was not looked at go to `warnings`.
+    pub(super) fn find(
+        repo: &Repo,
+        walk: &Walk,
+        warnings: &mut Vec<String>,
+    ) -> Result<Hidden, HistoryError> {
+        let mut look = Look {
+            repo,
+            macros: Macros::default(),
+            warnings,
+        };
+        let mut steps = Vec::new();
+        let mut before = &walk.base;
+        for commit in &walk.commits {
+            steps.push((commit, sources(repo.changes(before, commit)?)));
+            before = commit;
+        }
+        if steps.iter().all(|(_, changes)| changes.is_empty()) {
+            return Ok(Hidden::default());
+        }
+        look.learn(&walk.base, &steps)?;
+        let whole = sources(repo.changes(&walk.base, before)?);
+        let mut at_tip: BTreeSet<Key> = BTreeSet::new();
+        for change in &whole {
+            let findings = look.file(change)?;
+            at_tip.extend(findings.iter().map(|finding| key(&change.path, finding)));
+        }
+        let mut found = Hidden::default();
+        let mut count = 0;
+        for (_, changes) in &steps {
+            let mut lines = Vec::new();
+            for change in changes {
+                let findings = look.file(change)?.into_iter();
+                lines.extend(findings.map(|finding| Line {
+                    at_tip: at_tip.contains(&key(&change.path, &finding)),
+                    file: change.path.clone(),
+                    finding,
+                }));
+            }
+            lines.truncate(MAX_CHANGES + 1 - count);
+            count += lines.len();
+            found.steps.push(lines);
+            if count > MAX_CHANGES {
+                found.steps.last_mut().and_then(Vec::pop);
+                let text = format!(
+                    "more than {MAX_CHANGES} lines are hidden from the CRCs; the others are not listed"
+                );
+                look.warnings.push(text);
+                break;
+            }
+        }
+        found.steps.resize_with(walk.commits.len(), Vec::new);
+        found.slots = look.budgets(&whole, found.steps.iter().flatten())?;
+        Ok(found)
+    }
+
+    /// The types that each commit touches and whose layout is worth a look.
+    pub(super) fn types(&self) -> Vec<BTreeSet<TypeAt>> {
+        let steps = self.steps.iter();
+        steps
+            .map(|lines| lines.iter().filter_map(Line::type_at).collect())
+            .collect()
+    }
+
+    /// The lines as plain data.
+    pub(super) fn lines(self, walk: &Walk, matcher: &Matcher<'_>) -> HiddenLines {
+        let steps = walk.commits.iter().zip(self.steps);
+        let lines = steps.flat_map(|(commit, lines)| {
+            let lines = lines.into_iter();
+            lines.map(move |line| tell(commit, line, matcher))
+        });
+        HiddenLines {
+            lines: lines.collect(),
+            slots: self.slots,
+        }
+    }
+}
+
+impl HiddenLines {
+    /// A type that a commit of `checked` touches and that it was not asked about.
+    pub(super) fn unasked(
+        &self,
+        checked: &BTreeSet<&str>,
+        layouts: &Layouts,
+    ) -> Option<(String, TypeAt)> {
+        let mut lines = self.lines.iter();
+        lines.find_map(|line| {
+            let (commit, at) = (line.change.commit.as_str(), line.type_at()?);
+            let is_missing = checked.contains(commit) && layouts.proof(commit, &at).is_none();
+            is_missing.then(|| (commit.to_owned(), at))
+        })
+    }
+
+    /// Judges the lines; what is not proven of a structure that somebody relies on becomes a reason not to have checked.
+    pub(super) fn report(self, layouts: &Layouts, reasons: &mut Vec<Reason>) -> HiddenFindings {
+        let mut found = HiddenFindings {
+            slots: self.slots,
+            ..HiddenFindings::default()
+        };
+        let mut unproven = BTreeSet::new();
+        for line in self.lines {
+            let at = line.type_at();
+            let known = at.as_ref().map(|at| layouts.proof(&line.change.commit, at));
+            let known = known.flatten().flatten().cloned();
+            let layout = known.or_else(|| line.unproven());
+            let mut change = line.judged(layout);
+            if let (Some(at), Some(proof)) = (at, &change.layout) {
+                if proof.verdict == LayoutVerdict::Broken {
+                    change.at_tip = layouts.breaks_at_tip(&at).unwrap_or(change.at_tip);
+                }
+                let relied_on = !proof.symbols.is_empty();
+                if proof.verdict == LayoutVerdict::Unproven
+                    && relied_on
+                    && unproven.insert((change.commit.clone(), at.clone()))
+                {
+                    reasons.push(unproven_layout(&change, &at.name, proof));
+                }
+            }
+            found.changes.push(change);
+        }
+        found
+    }
 }
 
 /// The changes of C sources and headers.
@@ -85,36 +261,90 @@ fn key(path: &str, finding: &Finding) -> Key {
     )
 }
 
-fn tell(
-    commit: &Commit,
-    change: &PathChange,
-    finding: Finding,
-    at_tip: bool,
-    matcher: &Matcher<'_>,
-) -> HiddenChange {
-    let (class, built_in) = match finding.kind.is_slot_use() {
+/// The class of a hidden change for rules, and how grave it is without one.
+fn class_of(kind: Kind, layout: Option<&LayoutProof>) -> (&'static str, Severity) {
+    let (class, severity) = match kind.is_slot_use() {
         true => ("slot-used", Severity::Note),
         false => ("hidden", Severity::Warn),
     };
+    let Some(proof) = layout else {
+        return (class, severity);
+    };
+    let relied_on = !proof.symbols.is_empty();
+    match proof.verdict {
+        LayoutVerdict::Kept if proof.doubts.is_empty() || kind.may_replace() => {
+            let settled = kind.is_settled_by_layout();
+            (class, if settled { Severity::Note } else { severity })
+        }
+        LayoutVerdict::Kept | LayoutVerdict::Unproven => (class, Severity::Warn),
+        LayoutVerdict::Restored => (class, Severity::Note),
+        LayoutVerdict::CrcTells => (class, severity),
+        LayoutVerdict::Grown if kind.may_grow() => (class, Severity::Warn),
+        LayoutVerdict::Grown | LayoutVerdict::Broken => {
+            let severity = if relied_on {
+                Severity::Fail
+            } else {
+                Severity::Warn
+            };
+            (HIDDEN_LAYOUT, severity)
+        }
+    }
+}
+
+fn tell(commit: &Commit, line: Line, matcher: &Matcher<'_>) -> HiddenLine {
+    let Line {
+        file,
+        finding,
+        at_tip,
+    } = line;
+    let kind = finding.kind;
+    let (class, built_in) = class_of(kind, None);
     let name = finding.within.as_deref().unwrap_or_default();
     let subject = Subject {
         symbol: name.split_once(' ').map_or(name, |(_, name)| name),
-        module: &change.path,
+        module: &file,
         namespace: None,
         lists: &[],
         standing: Standing::Unlisted,
     };
-    HiddenChange {
-        commit: commit.id.as_str().to_owned(),
-        file: change.path.clone(),
-        line: finding.line,
-        added: finding.added,
-        kind: finding.kind.word().to_owned(),
-        meaning: finding.kind.meaning().to_owned(),
-        severity: matcher.named(&subject, class, built_in).severity,
-        within: finding.within,
-        text: finding.text,
-        at_tip,
+    let ruled = matcher.sets(&subject, class);
+    let ruled_layout = matcher.sets(&subject, HIDDEN_LAYOUT);
+    HiddenLine {
+        kind,
+        ruled,
+        ruled_layout,
+        change: HiddenChange {
+            commit: commit.id.as_str().to_owned(),
+            file,
+            line: finding.line,
+            added: finding.added,
+            kind: kind.word().to_owned(),
+            meaning: kind.meaning().to_owned(),
+            class: class.to_owned(),
+            severity: ruled.unwrap_or(built_in),
+            within: finding.within,
+            text: finding.text,
+            at_tip,
+            layout: None,
+        },
+    }
+}
+
+fn unproven_layout(change: &HiddenChange, name: &str, proof: &LayoutProof) -> Reason {
+    Reason {
+        code: ReasonCode::LayoutUnproven,
+        message: format!(
+            "{name} has a change that the CRCs do not show, and whether its layout stays is not known: {}",
+            proof.text
+        ),
+        next_step: Some(
+            "mend what keeps the unit from compiling, or show genksyms the new text".to_owned(),
+        ),
+        commit: Some(change.commit.clone()),
+        file: Some(change.file.clone()),
+        line: u32::try_from(change.line).ok(),
+        expected: None,
+        found: None,
     }
 }
 
@@ -177,15 +407,15 @@ impl Look<'_> {
     }
 
     /// The slots that the structures of the findings have at the tip.
-    fn budgets(
+    fn budgets<'l>(
         &mut self,
         whole: &[PathChange],
-        found: &[HiddenChange],
+        found: impl Iterator<Item = &'l Line>,
     ) -> Result<Vec<SlotBudget>, HistoryError> {
         let mut wanted: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for change in found {
-            if let Some(within) = &change.within {
-                wanted.entry(&change.file).or_default().insert(within);
+        for line in found {
+            if let Some(within) = &line.finding.within {
+                wanted.entry(&line.file).or_default().insert(within);
             }
         }
         let mut budgets = Vec::new();
@@ -208,5 +438,130 @@ impl Look<'_> {
             }));
         }
         Ok(budgets)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A proof settles what it answers and nothing else; only a layout that somebody relies on fails.
+    #[test]
+    fn severities_follow_the_proof() {
+        use LayoutVerdict as V;
+        let proof = |verdict, doubts: bool, relied_on: bool| LayoutProof {
+            verdict,
+            doubts: doubts.then(|| "d".to_owned()).into_iter().collect(),
+            symbols: relied_on.then(|| "f".to_owned()).into_iter().collect(),
+            ..LayoutProof::default()
+        };
+        for (kind, verdict, doubts, relied_on, class, severity) in [
+            (
+                Kind::SlotUsed,
+                V::Kept,
+                false,
+                true,
+                "slot-used",
+                Severity::Note,
+            ),
+            (Kind::Guard, V::Kept, false, true, "hidden", Severity::Note),
+            (Kind::Guard, V::Kept, true, true, "hidden", Severity::Warn),
+            (
+                Kind::Replaced,
+                V::Kept,
+                true,
+                true,
+                "hidden",
+                Severity::Note,
+            ),
+            (
+                Kind::ExcludeWithoutForce,
+                V::Kept,
+                false,
+                true,
+                "hidden",
+                Severity::Warn,
+            ),
+            (
+                Kind::SlotReused,
+                V::Kept,
+                false,
+                true,
+                "hidden",
+                Severity::Warn,
+            ),
+            (
+                Kind::SlotUsed,
+                V::Unproven,
+                false,
+                true,
+                "slot-used",
+                Severity::Warn,
+            ),
+            (
+                Kind::SlotUsed,
+                V::Broken,
+                false,
+                true,
+                HIDDEN_LAYOUT,
+                Severity::Fail,
+            ),
+            (
+                Kind::SlotUsed,
+                V::Broken,
+                false,
+                false,
+                HIDDEN_LAYOUT,
+                Severity::Warn,
+            ),
+            (
+                Kind::LayoutAttribute,
+                V::Broken,
+                false,
+                true,
+                HIDDEN_LAYOUT,
+                Severity::Fail,
+            ),
+            (
+                Kind::Extended,
+                V::Grown,
+                false,
+                true,
+                "hidden",
+                Severity::Warn,
+            ),
+            (
+                Kind::SlotUsed,
+                V::Grown,
+                false,
+                true,
+                HIDDEN_LAYOUT,
+                Severity::Fail,
+            ),
+            (
+                Kind::SlotUsed,
+                V::Restored,
+                false,
+                true,
+                "slot-used",
+                Severity::Note,
+            ),
+            (
+                Kind::Guard,
+                V::CrcTells,
+                false,
+                true,
+                "hidden",
+                Severity::Warn,
+            ),
+        ] {
+            let found = class_of(kind, Some(&proof(verdict, doubts, relied_on)));
+            assert_eq!(found, (class, severity), "{kind:?} {verdict:?}");
+        }
+        assert_eq!(class_of(Kind::Guard, None), ("hidden", Severity::Warn));
+        assert_eq!(
+            class_of(Kind::ForceChange, None),
+            ("slot-used", Severity::Note)
+        );
     }
 }

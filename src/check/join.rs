@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::causes::{CauseTable, Texts};
 use super::decided::{Asked, tell};
 use super::findings::full_name;
+use super::hunks::{self, Hunks};
+use super::layouts::Layouts;
 use super::part::{
     Brought, End, MAX_SHARDS, PART_SCHEMA, Part, Piece, RunId, Stand, Start, Step, Tip, Turn, Twice,
 };
@@ -172,6 +174,9 @@ struct Joint {
     texts: Texts,
     asked: Asked,
     standing: Standings,
+    layouts: Layouts,
+    /// The hunks of each commit.
+    hunks: BTreeMap<String, Hunks>,
     /// The last commit that could be computed; none before the first piece, and none if the walk could not start.
     last: Option<String>,
     /// Whether the commit after which nothing came yet could be computed.
@@ -228,6 +233,7 @@ impl Joint {
         let since = |names: BTreeSet<String>| names.into_iter().map(|name| (name, None)).collect();
         self.standing.symbols = since(stand.symbols);
         self.standing.modules = since(stand.modules);
+        self.layouts.begin(stand.layouts);
         self.compiler = stand.compiler;
         self.last = Some(stand.commit);
         self.last_checked = true;
@@ -301,6 +307,8 @@ impl Joint {
         let modules_restored = replace(&mut self.standing.modules, brought.modules, &commit.id);
         pardon(&mut findings, &restored);
         self.causes.add(brought.causes, &findings, Some(&commit.id));
+        self.layouts.step(&commit.id, brought.layouts);
+        self.hunks.insert(commit.id.clone(), brought.hunks);
         self.commits.push(CommitFindings {
             commit,
             checked: true,
@@ -345,7 +353,13 @@ impl Joint {
             (None, _) => {}
             (Some(_), None) => return Err(mismatch("the last part has no tip".to_owned())),
         }
-        report.hidden = end.hidden;
+        let checked = report.commits.iter().filter(|commit| commit.checked);
+        let checked = checked.map(|commit| commit.commit.id.as_str()).collect();
+        if let Some((commit, at)) = end.hidden.unasked(&checked, &self.layouts) {
+            let message = format!("no part tells what commit {commit} does to {}", at.name);
+            return Err(mismatch(message));
+        }
+        report.hidden = end.hidden.report(&self.layouts, &mut report.reasons);
         report.reasons.extend(end.hidden_reason);
         report.warnings.extend(end.hidden_warnings);
         let toggled: Vec<String> = report.commits.iter().flat_map(reserves).collect();
@@ -358,6 +372,7 @@ impl Joint {
             keep_causes(findings, |id| self.causes.matters(id));
         }
         report.causes = self.causes.into_report(self.texts);
+        hunks::fill(&mut report.causes, &self.hunks);
         if self.last_checked {
             let at_tip: BTreeSet<&String> =
                 report.tip.symbols.iter().flat_map(|s| &s.causes).collect();
@@ -395,6 +410,7 @@ impl Joint {
             let name = full_name(&module.provider, &module.module);
             module.since = since(&self.standing.modules, &name);
         }
+        self.layouts.end(tip.layouts);
         self.causes.add(tip.causes, &findings, None);
         self.causes.locate();
         report.tip = findings;

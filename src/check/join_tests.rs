@@ -1,9 +1,10 @@
 //! Joins of small pieces that are made here; `tests/gate.rs` does the same on a real kernel.
 
 use super::*;
+use crate::check::hidden::HiddenLines;
 use crate::check::part::Shard;
 use crate::check::verdict::unchecked;
-use crate::report::{HiddenFindings, Mode, SymbolChange};
+use crate::report::{Mode, SymbolChange};
 
 fn commit(id: &str) -> CommitName {
     CommitName {
@@ -51,6 +52,7 @@ fn stand(commit: &str, symbols: &[&str]) -> Stand {
         symbols: names(symbols),
         modules: BTreeSet::new(),
         conflicts: Vec::new(),
+        layouts: Vec::new(),
     }
 }
 
@@ -67,6 +69,8 @@ fn step(id: &str, against: &str, symbols: &[&str], come: &[&str], gone: &[&str])
             against: against.to_owned(),
             findings: changed(symbols),
             causes: Vec::new(),
+            hunks: Hunks::new(),
+            layouts: Vec::new(),
             symbols: Turn {
                 come: names(come),
                 gone: names(gone),
@@ -107,10 +111,11 @@ fn end() -> End {
             commit: "d".to_owned(),
             findings: changed(&["g", "h"]),
             causes: Vec::new(),
+            layouts: Vec::new(),
             reasons: Vec::new(),
             warnings: vec!["odd".to_owned()],
         }),
-        hidden: HiddenFindings::default(),
+        hidden: HiddenLines::default(),
         hidden_reason: None,
         hidden_warnings: Vec::new(),
         decided: crate::check::decided::Told::default(),

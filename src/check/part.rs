@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use super::causes::{CauseUse, Texts};
 use super::decided::{Asked, Told};
-use crate::report::{
-    CommitName, Findings, HiddenFindings, Mode, Reason, ReasonCode, Report, Tool, escape,
-};
+use super::hidden::HiddenLines;
+use super::hunks::Hunks;
+use super::layouts::{StepLayout, TypeLayout};
+use crate::report::{CommitName, Findings, Mode, Reason, ReasonCode, Report, Tool, escape};
 
 /// Name and version of the document.
 pub const PART_SCHEMA: &str = "kabigate-part/1";
@@ -283,6 +284,8 @@ pub struct Stand {
     pub modules: BTreeSet<String>,
     /// Symbols that it exports twice.
     pub conflicts: Vec<Twice>,
+    /// If it is the commit before the range, the layouts there of the types that hidden changes touch.
+    pub layouts: Vec<TypeLayout>,
 }
 
 /// A symbol that somebody relies on and that a kernel exports twice.
@@ -319,6 +322,10 @@ pub struct Brought {
     pub findings: Findings,
     /// The definitions behind that.
     pub causes: Vec<CauseUse>,
+    /// The hunks of its patch that changed them.
+    pub hunks: Hunks,
+    /// What its hidden changes do to layouts.
+    pub layouts: Vec<StepLayout>,
     /// Symbols that begin and cease to differ from the baseline.
     pub symbols: Turn,
     /// Modules that stop loading and load again.
@@ -358,7 +365,7 @@ pub struct End {
     /// Where the commits changed the definitions behind what the tip is found to break, by the cause's fingerprint.
     pub changed_lines: BTreeMap<String, u32>,
     /// What the commits hide from the CRCs.
-    pub hidden: HiddenFindings,
+    pub hidden: HiddenLines,
     /// Why that could not be looked for.
     pub hidden_reason: Option<Reason>,
     /// What was not looked at.
@@ -377,6 +384,8 @@ pub struct Tip {
     pub findings: Findings,
     /// The definitions behind that.
     pub causes: Vec<CauseUse>,
+    /// The layouts of the types that hidden changes touch, if it is the last commit of the range.
+    pub layouts: Vec<TypeLayout>,
     /// What could not be checked about it.
     pub reasons: Vec<Reason>,
     /// What the user should know.

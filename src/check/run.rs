@@ -1,25 +1,28 @@
 //! Walks the commits of a run, or of a part of it, and writes down what each one brings.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::causes::{Texts, causes_of};
 use super::comparable::mismatches;
 use super::findings::{Judge, full_name};
-use super::hidden::hidden;
+use super::hidden::{Hidden, HiddenLines};
+use super::hunks::{self, Hunks};
 use super::join::join;
+use super::layouts::{Looks, TypeLayout, reaching};
 use super::lines;
 use super::part::{Brought, End, Piece, Shard, Stand, Start, Step, Tip, Turn, Twice};
 use super::reasons::{commit_name, history_reason, snapshot_reason};
 use super::verdict::unchecked;
 use crate::baseline::Baseline;
 use crate::compare::{Side, classify, compare};
-use crate::history::{Commit, Repo, Walk};
+use crate::history::{Commit, HistoryError, Repo, Walk};
 use crate::kbuild::Config;
 use crate::modules::{Database, Outcome, impact};
 use crate::policy::{Decisions, ProtectedSet, Severity, Standing};
 use crate::report::{
-    BaselineName, Compared, ComparedSymbol, HiddenFindings, ListName, Mode, PolicyFindings,
-    Provenance, Reason, ReasonCode, Report,
+    BaselineName, Compared, ComparedSymbol, ListName, Mode, PolicyFindings, Provenance, Reason,
+    ReasonCode, Report,
 };
 use crate::snapshot::{Builder, Snapshot, SnapshotError, Source};
 
@@ -74,21 +77,26 @@ pub fn compute(
     builder: &mut Builder<'_>,
 ) -> Piece {
     let slice = shard.slice(series.walk.commits.len());
+    let mut unseen = Vec::new();
+    let hidden = Hidden::find(series.repo, series.walk, &mut unseen);
+    let types = hidden.as_ref().map_or_else(|_| Vec::new(), Hidden::types);
     let mut walker = Walker {
         gate,
         judge: Judge::new(gate.protected, gate.modules, gate.decisions),
         texts: Texts::new(),
+        looks: Looks::new(types),
         total: slice.len() + 1,
         done: 0,
     };
     let (start, before) = walker.start(series, slice.start, builder);
     let (mut steps, mut tip) = (Vec::new(), None);
     if let Some(before) = before {
-        let commits = series.walk.commits.get(slice).unwrap_or_default();
-        let last = walker.walk(series.repo, commits, builder, before, &mut steps);
+        let last = walker.walk(series, slice, builder, before, &mut steps);
         tip = shard.is_last().then(|| walker.tip(&last));
     }
-    let end = shard.is_last().then(|| Box::new(walker.end(series, tip)));
+    let end = shard
+        .is_last()
+        .then(|| Box::new(walker.end(series, tip, hidden, unseen)));
     Piece {
         start,
         steps,
@@ -102,6 +110,7 @@ struct Walker<'a> {
     gate: &'a Gate<'a>,
     judge: Judge<'a>,
     texts: Texts,
+    looks: Looks,
     /// Commits to compute, and how many of them are.
     total: usize,
     done: usize,
@@ -114,6 +123,8 @@ struct At {
     /// Protected and used symbols that differ from the baseline, and modules that no longer load.
     symbols: BTreeSet<String>,
     modules: BTreeSet<String>,
+    /// At the ends of the range, the layouts of the types that hidden changes touch.
+    layouts: Vec<TypeLayout>,
 }
 
 impl Walker<'_> {
@@ -139,7 +150,8 @@ impl Walker<'_> {
     ) -> (Start, Option<At>) {
         let refused = |reasons| (Start::Refused { reasons }, None);
         let earlier = series.walk.commits.iter().take(first).rev();
-        for commit in earlier.chain([&series.walk.base]) {
+        let places = (0..=first).rev();
+        for (place, commit) in places.zip(earlier.chain([&series.walk.base])) {
             self.done = 0;
             let snapshot = match self.snapshot(series.repo, commit, builder) {
                 Ok(snapshot) => snapshot,
@@ -158,13 +170,20 @@ impl Walker<'_> {
                     return refused(reasons);
                 }
             }
-            let at = self.at(commit.clone(), snapshot);
+            let mut at = self.at(commit.clone(), snapshot);
+            let looked = self.looks.start(place, |wanted| builder.views(wanted));
+            at.layouts = looked.end.unwrap_or_default();
             let stand = Stand {
                 commit: commit.id.as_str().to_owned(),
                 compiler: at.snapshot.fingerprint.compiler.clone(),
                 symbols: at.symbols.clone(),
                 modules: at.modules.clone(),
                 conflicts: self.conflicts(&at.snapshot),
+                layouts: if place == 0 {
+                    at.layouts.clone()
+                } else {
+                    Vec::new()
+                },
             };
             return (Start::At(stand), Some(at));
         }
@@ -174,13 +193,17 @@ impl Walker<'_> {
     /// Walks the commits and hands back the last one that could be computed.
     fn walk(
         &mut self,
-        repo: &Repo,
-        commits: &[Commit],
+        series: Series<'_>,
+        slice: Range<usize>,
         builder: &mut Builder<'_>,
         mut before: At,
         steps: &mut Vec<Step>,
     ) -> At {
-        for commit in commits {
+        let (repo, walk) = (series.repo, series.walk);
+        let commits = walk.commits.get(slice.clone()).unwrap_or_default();
+        let parents = [&walk.base].into_iter().chain(&walk.commits);
+        let parents = parents.skip(slice.start);
+        for ((place, commit), parent) in (slice.start + 1..).zip(commits).zip(parents) {
             let mut step = Step {
                 commit: commit_name(commit),
                 conflicts: Vec::new(),
@@ -189,8 +212,18 @@ impl Walker<'_> {
             };
             match self.snapshot(repo, commit, builder) {
                 Ok(snapshot) => {
-                    let at = self.at(commit.clone(), snapshot);
-                    self.commit(&mut step, &before, &at);
+                    let mut at = self.at(commit.clone(), snapshot);
+                    let mut brought = self.commit(&mut step, &before, &at, (repo, parent));
+                    let relied_on =
+                        |symbol: &str| self.judge.standing(symbol) != Standing::Unlisted;
+                    let looked = self.looks.next(
+                        place,
+                        |wanted| builder.views(wanted),
+                        |names| reaching(&at.snapshot.types, names, relied_on),
+                    );
+                    brought.layouts = looked.step;
+                    step.brought = Some(brought);
+                    at.layouts = looked.end.unwrap_or_default();
                     before = at;
                     steps.push(step);
                 }
@@ -207,16 +240,29 @@ impl Walker<'_> {
     }
 
     /// One commit against the one before it.
-    fn commit(&mut self, step: &mut Step, before: &At, at: &At) {
+    fn commit(
+        &mut self,
+        step: &mut Step,
+        before: &At,
+        at: &At,
+        (repo, parent): (&Repo, &Commit),
+    ) -> Box<Brought> {
         let (base, head) = (&before.snapshot, &at.snapshot);
         step.conflicts = self.conflicts(head);
         let mut comparison = compare(side(base), side(head));
         let unexplained = unexplained_reason(&comparison.unexplained, Some(&at.commit));
         step.reasons.extend(unexplained);
         let findings = self.judge.findings(&mut comparison, side(base), side(head));
-        step.brought = Some(Box::new(Brought {
+        let hunks = hunks::of_commit(repo, parent, &at.commit, &comparison.causes);
+        let hunks = hunks.unwrap_or_else(|error| {
+            step.reasons.push(history_reason(&error));
+            Hunks::new()
+        });
+        Box::new(Brought {
             against: before.commit.id.as_str().to_owned(),
             causes: causes_of(&comparison, &findings, &mut self.texts),
+            hunks,
+            layouts: Vec::new(),
             findings,
             symbols: Turn::of(&before.symbols, &at.symbols),
             modules: Turn::of(&before.modules, &at.modules),
@@ -226,7 +272,7 @@ impl Walker<'_> {
                 .iter()
                 .map(|option| format!("{}: {} → {}", option.option, option.old, option.new))
                 .collect(),
-        }));
+        })
     }
 
     /// The last commit that could be checked against the baseline.
@@ -262,6 +308,7 @@ impl Walker<'_> {
             commit: at.commit.id.as_str().to_owned(),
             causes: causes_of(&comparison, &findings, &mut self.texts),
             findings,
+            layouts: at.layouts.clone(),
             reasons: reasons.into_iter().collect(),
             warnings,
         }
@@ -303,11 +350,18 @@ impl Walker<'_> {
             snapshot,
             symbols,
             modules,
+            layouts: Vec::new(),
         }
     }
 
     /// What belongs to the run as a whole.
-    fn end(&self, series: Series<'_>, tip: Option<Tip>) -> End {
+    fn end(
+        &self,
+        series: Series<'_>,
+        tip: Option<Tip>,
+        hidden: Result<Hidden, HistoryError>,
+        hidden_warnings: Vec<String>,
+    ) -> End {
         let gate = self.gate;
         let mut frame = unchecked(gate.mode, gate.per_commit, Vec::new());
         frame.provenance = provenance(gate, series.walk);
@@ -319,12 +373,9 @@ impl Walker<'_> {
                     .to_owned(),
             );
         }
-        let mut hidden_warnings = Vec::new();
-        let matcher = &self.judge.matcher;
-        let found = hidden(series.repo, series.walk, matcher, &mut hidden_warnings);
-        let (hidden, hidden_reason) = match found {
-            Ok(found) => (found, None),
-            Err(error) => (HiddenFindings::default(), Some(history_reason(&error))),
+        let (hidden, hidden_reason) = match hidden {
+            Ok(hidden) => (hidden.lines(series.walk, &self.judge.matcher), None),
+            Err(error) => (HiddenLines::default(), Some(history_reason(&error))),
         };
         let causes = tip.as_ref().map_or(&[][..], |tip| &tip.causes);
         End {

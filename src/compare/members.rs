@@ -5,7 +5,7 @@
 //! their names; what has no partner was added or removed, what stands in the place of another with the same type was
 //! renamed. Nothing here knows sizes or offsets: the text does not tell them.
 
-use crate::symtypes::{c_layout, tokens};
+use crate::symtypes::{c_layout, is_reserved_name, tokens};
 
 /// How deep inline structs may be nested; deeper ones are one member.
 const DEPTH_LIMIT: usize = 32;
@@ -357,14 +357,9 @@ pub(super) fn member_of(text: &str, reference: &str) -> Option<String> {
     Some(member.path.clone())
 }
 
-/// Words in the names of members that are kept free for later use.
-const RESERVED: [&str; 4] = ["reserved", "padding", "kabi_aux", "_spare"];
-
 /// Whether a member is kept free for later use.
 fn is_reserved(member: &Member) -> bool {
-    let name = member.path.rsplit('.').next().unwrap_or_default();
-    let name = name.to_ascii_lowercase();
-    RESERVED.iter().any(|word| name.contains(word))
+    is_reserved_name(&member.path)
 }
 
 /// What changed from one list of members to another; `same` says whether two members have the same type.

@@ -130,6 +130,15 @@ impl Profile {
         })
     }
 
+    /// The word by which a preprocessed text exports a symbol: `EXPORT_SYMBOL ( name ) ;` or what the macro of that name becomes.
+    #[must_use]
+    pub fn export_keyword(&self) -> &'static str {
+        match self.export {
+            ExportKeyword::Marker => "__GENKSYMS_EXPORT_SYMBOL",
+            ExportKeyword::AllMacros | ExportKeyword::TwoMacros => "EXPORT_SYMBOL",
+        }
+    }
+
     /// The profile's stable spelling, for fingerprints.
     #[must_use]
     pub fn id(&self) -> String {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use similar::{ChangeTag, TextDiff};
 
 use super::macros::{Macros, Op};
@@ -12,7 +13,7 @@ use super::scan::{Call, Scan};
 const DIFF_TIME: Duration = Duration::from_secs(10);
 
 /// What kind of hiding a finding is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Kind {
     /// Text that only genksyms or only the compiler sees.
     Guard,
@@ -26,7 +27,9 @@ pub enum Kind {
     Replaced,
     /// A member or modifier that genksyms does not see, with nothing that checks the layout.
     Unguarded,
-    /// The same, with a size that the kernel checks.
+    /// A member behind all others that genksyms does not see.
+    Extended,
+    /// A member that genksyms does not see, with a size that the kernel checks.
     HiddenMember,
     /// A member of old is hidden from genksyms and nothing changes the CRC.
     ExcludeWithoutForce,
@@ -42,6 +45,8 @@ pub enum Kind {
     Enumerator,
     /// `packed` or `aligned` behind a body, which genksyms drops.
     LayoutAttribute,
+    /// A member whose type is that of an expression, of which genksyms sees the words only.
+    Typeof,
     /// A rule for gendwarfksyms.
     DwarfRule,
     /// A macro of the tree that tests `__GENKSYMS__`.
@@ -49,7 +54,7 @@ pub enum Kind {
 }
 
 /// All kinds with their spelling and their meaning.
-const KINDS: [(Kind, &str, &str); 16] = [
+const KINDS: [(Kind, &str, &str); 18] = [
     (
         Kind::Guard,
         "genksyms-guard",
@@ -79,6 +84,11 @@ const KINDS: [(Kind, &str, &str); 16] = [
         Kind::Unguarded,
         "hidden-unguarded",
         "genksyms does not see this, and nothing checks that the layout stays",
+    ),
+    (
+        Kind::Extended,
+        "hidden-extend",
+        "the structure grows behind its members: unsafe where it stands in another one or a module allocates it",
     ),
     (
         Kind::HiddenMember,
@@ -121,6 +131,11 @@ const KINDS: [(Kind, &str, &str); 16] = [
         "packed or aligned behind the body changes the layout, and the CRC stays",
     ),
     (
+        Kind::Typeof,
+        "typeof-member",
+        "the CRC covers the words of the expression, not the type behind it",
+    ),
+    (
         Kind::DwarfRule,
         "dwarf-rule",
         "a rule tells gendwarfksyms to show another type",
@@ -150,6 +165,37 @@ impl Kind {
     #[must_use]
     pub fn is_slot_use(self) -> bool {
         matches!(self, Kind::SlotUsed | Kind::ForceChange)
+    }
+
+    /// Whether the layout of the structure tells more.
+    #[must_use]
+    pub fn concerns_layout(self) -> bool {
+        !matches!(
+            self,
+            Kind::ForceChange | Kind::ForceChangeLost | Kind::Include | Kind::DwarfRule
+        )
+    }
+
+    /// Whether there is nothing left to say once the layout is proven to be the same.
+    #[must_use]
+    pub fn is_settled_by_layout(self) -> bool {
+        self.concerns_layout()
+            && !matches!(
+                self,
+                Kind::SlotReused | Kind::SlotLost | Kind::ExcludeWithoutForce | Kind::Broken
+            )
+    }
+
+    /// Whether members of before may mean something else, as long as all stand where they stood.
+    #[must_use]
+    pub fn may_replace(self) -> bool {
+        self == Kind::Replaced
+    }
+
+    /// Whether the structure may grow.
+    #[must_use]
+    pub fn may_grow(self) -> bool {
+        matches!(self, Kind::Extended | Kind::HiddenMember)
     }
 
     #[cfg(test)]
@@ -195,7 +241,8 @@ struct Changed {
 /// Compares two contents of a file; one that does not exist is empty.
 #[must_use]
 pub fn lint(base: &str, head: &str, macros: &Macros) -> Vec<Finding> {
-    if !macros.concern(base) && !macros.concern(head) {
+    let words = typeof_lines(base).ne(typeof_lines(head));
+    if !words && !macros.concern(base) && !macros.concern(head) {
         return Vec::new();
     }
     let changed = changed(base, head);
@@ -208,12 +255,28 @@ pub fn lint(base: &str, head: &str, macros: &Macros) -> Vec<Finding> {
         guards(scan, text, lines, added, &mut findings);
         if added {
             attributes(scan, text, lines, &mut findings);
+            expressions(scan, text, lines, &mut findings);
         }
     }
     calls(&before, &after, &changed, base, &mut findings);
     findings.sort();
     findings.dedup();
     findings
+}
+
+/// The lines with a `typeof`.
+fn typeof_lines(text: &str) -> impl Iterator<Item = &str> {
+    let mut from = 0;
+    memchr::memmem::find_iter(text.as_bytes(), b"typeof").filter_map(move |at| {
+        let start = text.get(..at)?.rfind('\n').map_or(0, |line| line + 1);
+        let end = text
+            .get(at..)?
+            .find('\n')
+            .map_or(text.len(), |line| at + line);
+        // A line with several counts once.
+        (at >= from).then(|| from = end)?;
+        text.get(start..end)
+    })
 }
 
 /// The slots of each structure of a file, by name.
@@ -313,6 +376,27 @@ fn attributes(scan: &Scan, text: &str, changed: &BTreeSet<usize>, findings: &mut
     }
 }
 
+/// Members of a structure that came with a `typeof`.
+fn expressions(scan: &Scan, text: &str, changed: &BTreeSet<usize>, findings: &mut Vec<Finding>) {
+    for (number, line) in text.lines().enumerate() {
+        let within = scan.within.get(number).cloned().flatten();
+        let within = within.filter(|name| !name.starts_with("enum"));
+        if within.is_some()
+            && changed.contains(&number)
+            && line.contains("typeof")
+            && line.trim_end().ends_with(';')
+        {
+            findings.push(Finding {
+                line: number + 1,
+                added: true,
+                kind: Kind::Typeof,
+                within,
+                text: line.trim().to_owned(),
+            });
+        }
+    }
+}
+
 fn touches(call: &Call, lines: &BTreeSet<usize>) -> bool {
     lines.range(call.lines.0..=call.lines.1).next().is_some()
 }
@@ -342,6 +426,7 @@ fn calls(before: &Scan, after: &Scan, changed: &Changed, base: &str, findings: &
         let earlier = |other: &&Call| {
             other.op == Op::Use
                 && other.within == call.within
+                && other.family() == call.family()
                 && other.slot().is_some()
                 && other.slot() == call.slot()
         };
@@ -360,6 +445,7 @@ fn calls(before: &Scan, after: &Scan, changed: &Changed, base: &str, findings: &
             Op::Replace | Op::Rename => Kind::Replaced,
             Op::Hide if was_there(call, &removed) && !forces(call) => Kind::ExcludeWithoutForce,
             Op::Hide => Kind::Unguarded,
+            Op::Extend => Kind::Extended,
             Op::HideSized => Kind::HiddenMember,
             Op::Broken => Kind::Broken,
             Op::ForceChange if is_lost(call) => Kind::ForceChangeLost,
@@ -380,6 +466,7 @@ fn calls(before: &Scan, after: &Scan, changed: &Changed, base: &str, findings: &
         let taken = |other: &&Call| {
             other.op == Op::Use
                 && other.within == call.within
+                && other.family() == call.family()
                 && (other.slot() == call.slot() || call.slot().is_none())
         };
         let kind = match call.op {
@@ -387,7 +474,7 @@ fn calls(before: &Scan, after: &Scan, changed: &Changed, base: &str, findings: &
             Op::Reserve => Kind::SlotLost,
             // A slot that goes back from use shows the compiler another member too.
             Op::Use | Op::Replace | Op::Rename => Kind::Replaced,
-            Op::Hide | Op::HideSized => Kind::Unguarded,
+            Op::Hide | Op::Extend | Op::HideSized => Kind::Unguarded,
             Op::Broken => Kind::Broken,
             Op::ForceChange => Kind::ForceChange,
             Op::Include => Kind::Include,

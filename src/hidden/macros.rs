@@ -17,7 +17,9 @@ pub(super) enum Op {
     Rename,
     /// Shows the compiler a member that genksyms does not see.
     Hide,
-    /// The same, with a size that the kernel checks.
+    /// Shows the compiler a member behind all others that genksyms does not see.
+    Extend,
+    /// Shows the compiler a member that genksyms does not see, with a size that the kernel checks.
     HideSized,
     /// Changes what the compiler sees without any check.
     Broken,
@@ -44,7 +46,7 @@ const OPS: [(&str, Op); 22] = [
     ("SIZE_AND_EXTEND", Op::HideSized),
     ("AUX_PTR", Op::HideSized),
     ("AUX_EMBED", Op::HideSized),
-    ("EXTEND", Op::Hide),
+    ("EXTEND", Op::Extend),
     ("FILL_HOLE", Op::Hide),
     ("EXCLUDE", Op::Hide),
     ("CONST", Op::Hide),

@@ -20,6 +20,12 @@ pub(super) struct Call {
 }
 
 impl Call {
+    /// The macro's prefix: slots of different families have numbers of their own.
+    pub(super) fn family(&self) -> &str {
+        let prefix = self.name.split_once("KABI_").map(|(prefix, _)| prefix);
+        prefix.unwrap_or_else(|| self.name.split('_').next().unwrap_or_default())
+    }
+
     /// The first argument, which names the slot of those that have one.
     pub(super) fn slot(&self) -> Option<&str> {
         let first = self.args.split(',').next()?.trim();

@@ -55,12 +55,28 @@ fn operations_are_told() {
         ["-4 slot-lost struct foo", "+4 slot-reused struct foo"]
     );
     assert_eq!(
+        of(&[(
+            "RH_KABI_RESERVE(1)",
+            "RH_KABI_RESERVE(1)\n\tANDROID_KABI_USE(3, int c);"
+        )]),
+        ["+5 slot-used struct foo"],
+        "another family counts for itself"
+    );
+    assert_eq!(
         of(&[("int used", "long other")]),
         ["+6 slot-reused struct foo"]
     );
     assert_eq!(
         of(&[("long b;", "long b;\n\tRH_KABI_EXTEND(int c)")]),
-        ["+4 hidden-unguarded struct foo"]
+        ["+4 hidden-extend struct foo"]
+    );
+    assert_eq!(
+        of(&[("long b;", "RH_KABI_FILL_HOLE(int c)\n\tlong b;")]),
+        ["+3 hidden-unguarded struct foo"]
+    );
+    assert_eq!(
+        of(&[("long b;", "long b;\n\ttypeof(((struct bar *)0)->x) c;")]),
+        ["+4 typeof-member struct foo"]
     );
     assert_eq!(
         of(&[("long b;", "RH_KABI_EXCLUDE(long b)")]),

@@ -34,7 +34,8 @@ pub use lint::{LintFinding, LintInput, LintLevel, lint, lint_expired};
 pub use list::{Entry, ProtectedList, Section};
 pub use pattern::{Dialect, Pattern};
 pub use rules::{
-    Facet, MODULE_UNKNOWN, Matcher, Rule, RuleContext, RuleFile, Rules, Ruling, Subject, UnusedRule,
+    Facet, HIDDEN_LAYOUT, MODULE_UNKNOWN, Matcher, Rule, RuleContext, RuleFile, Rules, Ruling,
+    Subject, UnusedRule,
 };
 pub use set::{ListFinding, Origin, ProtectedSet};
 pub use severity::{Severity, Standing};

@@ -31,8 +31,11 @@ use crate::symvers::{Problem, Symvers};
 /// `PROVIDER/MODULE`.
 pub const MODULE_UNKNOWN: &str = "module-unknown";
 
+/// Class of a change that the CRCs do not show and that breaks the layout of a structure.
+pub const HIDDEN_LAYOUT: &str = "hidden-layout";
+
 /// Classes that are no change of a symbol.
-const OTHER_CLASSES: [&str; 3] = [MODULE_UNKNOWN, "hidden", "slot-used"];
+const OTHER_CLASSES: [&str; 4] = [MODULE_UNKNOWN, "hidden", HIDDEN_LAYOUT, "slot-used"];
 
 /// What a rule looks at.
 #[derive(Clone, Copy, Debug)]
@@ -314,6 +317,14 @@ impl<'a> Matcher<'a> {
     #[must_use]
     pub fn rules(&self) -> &'a Rules {
         self.rules
+    }
+
+    /// The severity that the rules set for a class of something that is no change of a symbol; none where they leave it at
+    /// what is built in.
+    #[must_use]
+    pub fn sets(&self, subject: &Subject<'_>, class: &str) -> Option<Severity> {
+        let rule = self.named(subject, class, Severity::Note).rule?;
+        self.rules.rules.get(rule)?.severity
     }
 
     /// What the rules say about something that is no change of a symbol, such as [`MODULE_UNKNOWN`]: only a rule that names

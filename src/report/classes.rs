@@ -94,6 +94,13 @@ pub const CLASSES: &[ClassText] = &[
         "Check the layout of the structure by hand, or show genksyms the new text.",
     ),
     text(
+        "hidden-layout",
+        "layout changed behind the back of the CRC",
+        "A module built before is not refused, and uses wrong places or sizes of the structure: it reads and writes what is \
+         not there.",
+        KEEP_LAYOUT,
+    ),
+    text(
         "layout",
         "layout changed",
         "Every symbol that reaches the type gets another CRC; a module built before is refused, and would use the \

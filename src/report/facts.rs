@@ -307,7 +307,7 @@ fn from_sarif(text: &str) -> Facts {
     let named = causes.filter_map(|r| r["locations"][0]["logicalLocations"][0]["name"].as_str());
     let codes = all_codes();
     let reasons = names(&run["results"], "ruleId");
-    let hides = |id: &&String| matches!(id.as_str(), "hidden" | "slot-used");
+    let hides = |id: &&String| matches!(id.as_str(), "hidden" | "hidden-layout" | "slot-used");
     Facts {
         hidden: Some(reasons.iter().filter(hides).count()),
         approvals: None,

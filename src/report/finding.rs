@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::view::{View, changed_place, without_cause};
-use super::{Cause, HiddenChange, Mode, Place, Reason, Report, Severity, SymbolChange, class_text};
+use super::{Cause, HiddenChange, Mode, Place, Reason, Report, Severity, SymbolChange};
 use super::{escape, policy_text, wording};
 
 /// The file of a kernel tree that always exists: the place of what has none, since viewers drop what names no file.
@@ -110,11 +110,7 @@ fn of_hidden<'a>(report: &Report, change: &'a HiddenChange) -> Finding<'a> {
     };
     Finding {
         subject: Subject::Hidden(change),
-        // Kinds of hiding that have no class of their own belong to the class `hidden`.
-        rule: match class_text(&change.kind).class {
-            "" => "hidden".to_owned(),
-            class => class.to_owned(),
-        },
+        rule: change.class.clone(),
         severity: observed(report, severity),
         approved: None,
         place: Some(Place {

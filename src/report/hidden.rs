@@ -54,10 +54,57 @@ pub struct HiddenChange {
     pub within: Option<String>,
     /// The text that tells.
     pub text: String,
+    /// The class by which rules name it: `hidden`, `slot-used` or `hidden-layout`.
+    #[serde(default)]
+    pub class: String,
     /// What it does to the verdict.
     pub severity: Severity,
     /// Whether the tip still differs by it from the commit before the range.
     pub at_tip: bool,
+    /// What it does to the layout of the structure, as the compiler's debug information tells.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub layout: Option<LayoutProof>,
+}
+
+/// What a commit does to the layout of a structure.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LayoutProof {
+    /// The outcome.
+    pub verdict: LayoutVerdict,
+    /// What it rests on: sizes and places of both sides in bytes, or why there is no proof.
+    pub text: String,
+    /// Members that stand where they stood and may mean something else.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub doubts: Vec<String>,
+    /// The object whose unit was compiled.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub object: Option<String>,
+    /// How the text that the compiler sees differs, as a unified diff.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub diff: String,
+    /// The symbols that somebody relies on and that reach the structure, where its layout is not proven to stay.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub symbols: Vec<String>,
+}
+
+/// Outcome of comparing two layouts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LayoutVerdict {
+    /// All stands where it stood.
+    Kept,
+    /// All stands where it stood, and the structure is larger.
+    Grown,
+    /// Members move, or change their size.
+    Broken,
+    /// The layout changed back to what it was before the range.
+    Restored,
+    /// The layout changed and so did the text that the CRC covers.
+    CrcTells,
+    /// It could not be told.
+    #[default]
+    Unproven,
 }
 
 /// The reserved slots of a structure.

@@ -138,6 +138,8 @@ pub enum ReasonCode {
     UnexplainedChange,
     /// A kernel exports one symbol twice, with different values.
     ExportAmbiguous,
+    /// A structure changed in a way that the CRCs do not show, and its layout could not be compared.
+    LayoutUnproven,
     /// A bound on time, memory, depth or size was reached.
     LimitExceeded,
     /// A sandbox is demanded and cannot be had.
@@ -183,6 +185,7 @@ impl ReasonCode {
             | ReasonCode::UnitMissing
             | ReasonCode::UnexplainedChange
             | ReasonCode::ExportAmbiguous
+            | ReasonCode::LayoutUnproven
             | ReasonCode::LimitExceeded
             | ReasonCode::SandboxUnavailable
             | ReasonCode::Interrupted
@@ -584,7 +587,7 @@ pub struct CommitFindings {
 }
 
 /// A definition whose own text changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cause {
     /// Fingerprint of the change: of the name and of the texts before and after. No line numbers, no commit ids.
@@ -608,6 +611,9 @@ pub struct Cause {
     /// What changed in the definition, member by member; empty where that could not be told.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub changes: Vec<CauseChange>,
+    /// The hunks of these commits' patches that changed it; none where it changed through a macro or an include.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub hunks: Vec<CauseHunk>,
     /// Unified diff of the definition, laid out as C.
     pub diff: String,
     /// Protected symbols, of the tip and of all commits, that it changes.
@@ -616,6 +622,20 @@ pub struct Cause {
     pub unprotected: usize,
     /// Modules, as `provider/module`, that it breaks.
     pub modules: Vec<String>,
+}
+
+/// A hunk of a commit's patch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CauseHunk {
+    /// The commit.
+    pub commit: String,
+    /// The file.
+    pub file: String,
+    /// Its place, as patches write it: `@@ -930,6 +930,7 @@`.
+    pub header: String,
+    /// Its lines, the first 60.
+    pub text: String,
 }
 
 /// One thing that changed in a definition.

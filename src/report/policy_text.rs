@@ -3,9 +3,13 @@
 use super::view::View;
 use super::wording::{NAME_LIMIT, counted, examples, thousands};
 use super::{
-    ApprovalState, ApprovalUse, HiddenChange, PolicyEdit, Report, RuleUse, Severity, SlotBudget,
-    clip,
+    ApprovalState, ApprovalUse, HiddenChange, LayoutProof, LayoutVerdict, PolicyEdit, Report,
+    RuleUse, Severity, SlotBudget, clip,
 };
+use crate::policy::HIDDEN_LAYOUT;
+
+/// Most characters of what a layout's verdict rests on.
+const PROOF_LIMIT: usize = 600;
 
 /// `struct net_device: definition changed — reason (owner, through 2027-01-31, https://…)`.
 pub(super) fn approval_line(approval: &ApprovalUse) -> String {
@@ -97,18 +101,44 @@ pub(super) fn hidden_line(change: &HiddenChange) -> String {
         format!("{}: ", clip(name, NAME_LIMIT))
     });
     let state = match (change.severity, change.at_tip) {
+        (Severity::Fail, true) if change.class == HIDDEN_LAYOUT => "",
         (Severity::Fail, true) => ", fails by a rule",
         (_, false) => ", undone at the tip",
         _ => "",
     };
     format!(
-        "{}:{}{sign}: {within}{}: {}: {}{state}",
+        "{}:{}{sign}: {within}{}: {}: {}{state}{}",
         clip(&change.file, NAME_LIMIT),
         change.line,
         clip(&change.kind, 40),
         clip(&change.text, 60),
-        clip(&change.meaning, NAME_LIMIT)
+        clip(&change.meaning, NAME_LIMIT),
+        change.layout.as_ref().map_or(String::new(), layout_clause)
     )
+}
+
+/// `; layout kept: c (int, 4 bytes) stands at byte 8 in the place of reserved1 (8 bytes); size 64 bytes as before`.
+fn layout_clause(proof: &LayoutProof) -> String {
+    let verdict = match proof.verdict {
+        LayoutVerdict::Kept => "layout kept",
+        LayoutVerdict::Grown => "all members stay, the size grows",
+        LayoutVerdict::Broken => "LAYOUT BROKEN though the CRC is equal",
+        LayoutVerdict::Restored => "the layout is again what it was before these commits",
+        LayoutVerdict::CrcTells => "the layout changes, and the CRC tells",
+        LayoutVerdict::Unproven => "layout not proven",
+    };
+    let reach = match proof.symbols.as_slice() {
+        [] => String::new(),
+        symbols => format!(
+            "; {} it: {}",
+            match symbols.len() {
+                1 => "1 symbol reaches".to_owned(),
+                many => format!("{} symbols reach", thousands(many)),
+            },
+            examples(symbols)
+        ),
+    };
+    format!("; {verdict}: {}{reach}", clip(&proof.text, PROOF_LIMIT))
 }
 
 /// `struct sk_buff: 1 of 4 reserved slots used, 3 left (include/linux/skbuff.h:920)`.

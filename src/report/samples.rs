@@ -229,6 +229,13 @@ fn sk_buff() -> Cause {
         changed_line: Some(731),
         commits: vec![id('2')],
         changes: Vec::new(),
+        hunks: vec![CauseHunk {
+            commit: id('2'),
+            file: "include/linux/skbuff.h".to_owned(),
+            header: "@@ -930,3 +932,4 @@".to_owned(),
+            text: " \t__u32\t\t\tpriority;\n+\t__u32\t\t\tlink_flaps;\n \tint\t\t\tskb_iif;\n"
+                .to_owned(),
+        }],
         diff: SK_BUFF_DIFF.to_owned(),
         protected: ["napi_gro_receive", "netif_rx", "skb_push", "skb_put"]
             .map(str::to_owned)
@@ -249,6 +256,7 @@ fn prototype() -> Cause {
         changed_line: None,
         commits: vec![id('3')],
         changes: Vec::new(),
+        hunks: Vec::new(),
         diff: "@@ -1,2 +1,2 @@\n-int usb_control_msg(struct usb_device *dev, int timeout);\n+int usb_control_msg(struct usb_device *dev, unsigned long timeout);\n".to_owned(),
         protected: vec!["usb_control_msg".to_owned()],
         unprotected: 0,
@@ -456,8 +464,10 @@ fn hidden_changes(file: &str, text: &str) -> HiddenFindings {
         meaning: meaning.to_owned(),
         within: Some("struct sk_buff".to_owned()),
         text: text.to_owned(),
+        class: if kind == "slot-used" { kind } else { "hidden" }.to_owned(),
         severity,
         at_tip: true,
+        layout: None,
     };
     HiddenFindings {
         changes: vec![
@@ -758,6 +768,12 @@ pub(super) fn hostile() -> Report {
             file: text(),
             line: 1,
         });
+        cause.hunks = vec![CauseHunk {
+            commit: text(),
+            file: text(),
+            header: text(),
+            text: text(),
+        }];
         cause.protected = vec![text(), "s".repeat(100_000)];
         cause.modules = vec![text()];
     }

@@ -44,10 +44,10 @@ pub struct Settings {
 /// Computes snapshots in one work area, which is left for the next run if the settings say so.
 pub struct Builder<'a> {
     settings: Settings,
-    progress: &'a dyn Progress,
-    pool: rayon::ThreadPool,
+    pub(super) progress: &'a dyn Progress,
+    pub(super) pool: rayon::ThreadPool,
     area: Area,
-    kept: Option<Kept>,
+    pub(super) kept: Option<Kept>,
     /// Whether what is kept stands for the last commit.
     is_sound: bool,
 }

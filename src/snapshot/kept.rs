@@ -46,6 +46,11 @@ impl Kept {
             stale: Stale::default(),
         }
     }
+
+    /// The object tree and the units of the last snapshot.
+    pub(super) fn looked_at(&self) -> Option<(&Prepared, &HashMap<String, Known>)> {
+        Some((self.prepared.as_ref()?, &self.units))
+    }
 }
 
 /// The parts of a state file, packed one by one so that they are read in parallel.

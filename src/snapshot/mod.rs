@@ -22,6 +22,7 @@ mod state;
 mod unit;
 mod units;
 mod upkeep;
+mod views;
 
 use crate::kbuild::Config;
 use crate::symtypes::{Location, TypeGraph};
@@ -35,6 +36,7 @@ pub use fingerprint::{Fingerprint, Mismatch};
 pub use progress::{Counters, Progress, Silent};
 pub use source::Source;
 pub use upkeep::{CacheSize, Pruned};
+pub use views::{TypeAt, Unseen, View, Views, Wanted};
 
 pub use crate::cpp::child::{is_stopped as is_interrupted, stop_flag as interrupt_flag};
 

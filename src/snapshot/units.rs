@@ -24,6 +24,15 @@ pub(super) struct Known {
     pub(super) facts: Arc<UnitFacts>,
 }
 
+impl Known {
+    /// Whether the unit reads a file of the source tree.
+    pub(super) fn reads(&self, file: &str) -> bool {
+        self.files
+            .binary_search_by(|name| (**name).cmp(file))
+            .is_ok()
+    }
+}
+
 /// How looking at a unit ended.
 pub(super) enum Outcome {
     /// Its result was known.

@@ -200,6 +200,17 @@ pub fn is_opaque(text: &str) -> bool {
     text.ends_with("{ UNKNOWN }")
 }
 
+/// Words in the names of members that are kept free for later use.
+const RESERVED: [&str; 4] = ["reserved", "padding", "kabi_aux", "_spare"];
+
+/// Whether the name of a member, or the path to it, says that it is kept free for later use.
+#[must_use]
+pub fn is_reserved_name(path: &str) -> bool {
+    let name = path.rsplit('.').next().unwrap_or_default();
+    let name = name.to_ascii_lowercase();
+    RESERVED.iter().any(|word| name.contains(word))
+}
+
 /// Where a definition stands in the source, from the line markers of the preprocessed text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Location {

@@ -10,12 +10,14 @@ use super::{Limits, diff};
 use crate::report::policy_text::approval_line;
 use crate::report::view::{View, module_name};
 use crate::report::wording::{self, NAME_LIMIT};
-use crate::report::{Cause, Report, class_text};
+use crate::report::{Cause, CauseHunk, Report, class_text};
 
 /// Most columns of the matrix.
 const MAX_COLUMNS: usize = 20;
 /// Causes that stand open.
 const OPEN: usize = 3;
+/// Most hunks of a cause.
+const MAX_HUNKS: usize = 6;
 
 /// One cause.
 #[derive(Debug, Serialize)]
@@ -46,6 +48,8 @@ pub(super) struct CauseBox {
     id: String,
     rows: Vec<diff::Row>,
     more_lines: String,
+    /// Places and lines of the patches' hunks.
+    hunks: Vec<(String, String)>,
     graph: Option<Graph>,
 }
 
@@ -109,8 +113,17 @@ fn one(view: &View<'_>, at: usize, cause: &Cause, paths: &[&[String]], limits: L
         id: name(&cause.id),
         rows: diff::rows(&cause.diff, limits.diff_lines),
         more_lines: more(cause.diff.lines().count(), limits.diff_lines),
+        hunks: cause.hunks.iter().take(MAX_HUNKS).map(hunk).collect(),
         graph: graph::draw(paths),
     }
+}
+
+/// `4f2a91c0de12 include/linux/skbuff.h @@ -930,3 +932,4 @@`, and the lines.
+fn hunk(hunk: &CauseHunk) -> (String, String) {
+    let commit = hunk.commit.get(..12).unwrap_or(&hunk.commit);
+    let place = format!("{commit} {} {}", hunk.file, hunk.header);
+    let lines: Vec<String> = hunk.text.lines().map(|line| text(line, 400)).collect();
+    (text(&place, 400), lines.join("\n"))
 }
 
 /// How many are not shown; empty if all are.
