@@ -174,6 +174,9 @@ fn fits(line: &str, expected: &str) -> bool {
         })
 }
 
+/// Stands before the output of each command; no report prints it.
+const MARK: &str = "\u{1}step ";
+
 /// Runs a page's commands in one shell and holds the output of each against what the page shows.
 #[track_caller]
 fn follow(page: &str, folder: &Path) {
@@ -181,7 +184,7 @@ fn follow(page: &str, folder: &Path) {
     let mut script = String::from("exec 2>&1\n");
     for (number, step) in steps.iter().enumerate() {
         script.push_str(&format!(
-            "echo '@@ {number}'\n(exit $code)\n{}\ncode=$?\n",
+            "echo '{MARK}{number}'\n(exit $code)\n{}\ncode=$?\n",
             step.command
         ));
     }
@@ -197,7 +200,7 @@ fn follow(page: &str, folder: &Path) {
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&ended.stdout).into_owned();
-    let outputs: Vec<&str> = text.split("@@ ").skip(1).collect();
+    let outputs: Vec<&str> = text.split(MARK).skip(1).collect();
     assert_eq!(outputs.len(), steps.len(), "{text}");
     for (step, output) in steps.iter().zip(outputs) {
         let mut lines = output.lines().skip(1);

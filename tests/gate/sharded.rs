@@ -13,7 +13,7 @@ use super::{Place, series_arguments};
 fn part(place: &Place, name: &str, index: usize, count: usize, arguments: &[&str]) -> PathBuf {
     let file = place.path(&format!("{name}-{count}/part-{index:02}.json"));
     let ended = Run::new(["check", "--tree", &place.text("linux")])
-        .args(["--work", &place.text("work"), "--cache", &place.cache()])
+        .args(["--cache", &place.cache()])
         .args(["--shard", &format!("{index}/{count}")])
         .args(["--output", &format!("json:{}", file.display())])
         .args(arguments)
@@ -167,7 +167,7 @@ pub(super) fn targets_in_parts(place: &Place) {
         let run = Run::new([name]).dir(&place.path("linux"));
         run.args(arguments)
     };
-    let check = || run("check").args(["--work", &place.text("work"), "--cache", &place.cache()]);
+    let check = || run("check").args(["--cache", &place.cache()]);
     let mut whole = check();
     for output in &outputs {
         whole = whole.args(["--output", output]);
