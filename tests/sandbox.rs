@@ -489,14 +489,18 @@ impl Gate {
             .run(["check", "--onto", "base", "--sandbox", "require"])
             .args(["--patches", &self.text("series")])
             .args(["--baseline", &self.text("baseline")])
-            .args(["--output", "console", "--output", "github"])
+            .args(["--output", "console"])
+            .args(["--output", &format!("github:{}", self.text("r.github"))])
             .args(["--output", &format!("json:{}", self.text("r.json"))])
             .args(["--output", &format!("markdown:{}", self.text("r.md"))])
             .args(["--output", &format!("html:{}", self.text("r.html"))])
             .args(["--output", &format!("junit:{}", self.text("r.xml"))])
             .end();
-        let all = ["r.json", "r.md", "r.html", "r.xml"]
-            .map(|name| fs::read_to_string(self.path(name)).unwrap())
+        let all = ["r.json", "r.md", "r.html", "r.xml", "r.github"]
+            .map(|name| {
+                fs::read_to_string(self.path(name))
+                    .unwrap_or_else(|error| panic!("{name}: {error}\n{}", ended.err))
+            })
             .concat();
         let all = format!("{all}{}{}", ended.out, ended.err);
         (ended, all)
@@ -566,7 +570,9 @@ fn hostile_series() {
         "{message}"
     );
     // None of it is an escape sequence to the terminal, or a command to the CI.
-    for line in ended.out.lines().chain(ended.err.lines()) {
+    let annotations = fs::read_to_string(gate.path("r.github")).unwrap();
+    let printed = ended.out.lines().chain(ended.err.lines());
+    for line in printed.chain(annotations.lines()) {
         let ours = ["::error ", "::warning ", "::notice "];
         let is_ours = ours.iter().any(|start| line.starts_with(start));
         assert!(is_ours || !line.trim_start().starts_with("::"), "{line}");
