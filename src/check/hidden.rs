@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::layouts::Layouts;
@@ -20,7 +21,7 @@ const MAX_FILE: usize = 8 << 20;
 const MAX_CHANGES: usize = 10_000;
 
 /// Where headers stand whose macros the whole tree uses.
-const HEADERS: &str = "include/";
+const HEADERS: &str = "include";
 
 /// What tells two findings apart, whatever the line.
 type Key = (String, bool, &'static str, Option<String>, String);
@@ -361,19 +362,28 @@ impl Look<'_> {
         base: &Commit,
         steps: &[(&Commit, Vec<PathChange>)],
     ) -> Result<(), HistoryError> {
-        let files = self.repo.files(base)?.into_iter();
-        let headers =
-            files.filter(|file| file.path.starts_with(HEADERS) && file.path.ends_with(".h"));
+        let files = self.repo.files_of(base, HEADERS)?.into_iter();
+        let headers = files.filter(|file| file.path.ends_with(".h"));
         let mut blobs: BTreeSet<BlobId> = headers.map(|file| file.blob).collect();
         let changes = steps.iter().flat_map(|(_, changes)| changes);
         let changed = changes.filter(|change| change.path.ends_with(".h"));
         blobs.extend(changed.flat_map(|change| [change.old, change.new].into_iter().flatten()));
-        for blob in blobs {
-            let bytes = self.repo.blob(blob)?;
-            if bytes.len() <= MAX_FILE && memchr::memmem::find(&bytes, b"__GENKSYMS__").is_some() {
-                self.macros.learn(&String::from_utf8_lossy(&bytes));
-            }
-        }
+        let blobs: Vec<BlobId> = blobs.into_iter().collect();
+        let learned: Vec<Macros> = blobs
+            .par_iter()
+            .map(|blob| {
+                let mut macros = Macros::default();
+                let bytes = self.repo.blob(*blob)?;
+                let is_meant = memchr::memmem::find(&bytes, b"__GENKSYMS__").is_some();
+                if bytes.len() <= MAX_FILE && is_meant {
+                    macros.learn(&String::from_utf8_lossy(&bytes));
+                }
+                Ok(macros)
+            })
+            .collect::<Result<_, HistoryError>>()?;
+        learned
+            .into_iter()
+            .for_each(|macros| self.macros.extend(macros));
         Ok(())
     }
 

@@ -69,8 +69,10 @@ impl Selection {
         })?;
         let walk = match (&self.range, &self.onto, &self.patches) {
             (Some(range), _, _) => {
-                warnings.extend(dirty(&repo)?);
-                repo.range(range)
+                // Each reads the whole tree.
+                let (dirty, walk) = rayon::join(|| dirty(&repo), || repo.range(range));
+                warnings.extend(dirty?);
+                walk
             }
             (None, Some(onto), Some(patches)) => repo.series(onto, patches, scratch.path()),
             _ => {

@@ -15,6 +15,7 @@ use super::markers::{self, HeaderPath};
 use super::overlay::HEADER;
 use super::{
     Call, Consumer, CppError, ExportOverlay, Input, Preprocessed, Preprocessor, Read, TextTokens,
+    Word,
 };
 
 /// Lines of the compiler's messages that an error repeats.
@@ -169,7 +170,7 @@ impl Gcc {
         if let (true, Some(folder)) = (overlaid, self.overlay_folder()) {
             argv.push(format!("-I{folder}").into());
         }
-        argv.extend(child::argv(&call.args));
+        argv.extend(child::argv(call.args.iter().map(|word| &**word)));
         match input {
             Input::Source => argv.push(OsString::from(&call.source)),
             Input::Text(_) => argv.extend(child::argv(["-xc", "-"])),
@@ -235,7 +236,7 @@ impl Preprocessor for Gcc {
 }
 
 /// The folders that `#include <...>` searches, in order: those of `-I`, then those of `-isystem`.
-fn include_folders(args: &[String]) -> Vec<&str> {
+fn include_folders(args: &[Word]) -> Vec<&str> {
     let mut folders = Vec::new();
     let mut system = Vec::new();
     let mut words = args.iter();
@@ -248,7 +249,7 @@ fn include_folders(args: &[String]) -> Vec<&str> {
             continue;
         };
         if joined.is_empty() {
-            list.extend(words.next().map(String::as_str));
+            list.extend(words.next().map(|word| &**word));
         } else {
             list.push(joined);
         }

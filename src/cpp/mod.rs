@@ -16,8 +16,7 @@ mod overlay;
 mod text;
 
 use std::path::PathBuf;
-
-use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 pub use builtin::{Builtin, Disk, FileProvider, Session, Work};
 pub use depfile::prerequisites;
@@ -27,13 +26,16 @@ pub use outline::{MacroTraits, Outline};
 pub use overlay::{ExportOverlay, OverlayError};
 pub use text::TextTokens;
 
+/// A word of a command line. Thousands of calls share nearly all of theirs.
+pub type Word = Arc<str>;
+
 /// The compiler call of one unit, without its input, output and action (`-c`, `-o`) and dependency-file arguments.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     /// The compiler and the wrappers before it, such as `gcc` or `ccache`, `gcc`.
     pub program: Vec<String>,
     /// Arguments that select language, macros and include folders, in order.
-    pub args: Vec<String>,
+    pub args: Vec<Word>,
     /// The source file, as it stood on the command line (relative to `cwd`, or absolute).
     pub source: String,
     /// Folder in which the compiler is started: the object tree.

@@ -174,6 +174,14 @@ impl Repo {
         self.with(|repo| tree::list(repo, commit))
     }
 
+    /// The files in a folder of the top of a commit, in bytewise order of their paths; none if there is no such folder.
+    ///
+    /// # Errors
+    /// As [`Repo::files`].
+    pub fn files_of(&self, commit: &Commit, folder: &str) -> Result<Vec<FileEntry>, HistoryError> {
+        self.with(|repo| tree::list_folder(repo, commit, folder))
+    }
+
     /// The paths whose content or mode differs between two commits, in bytewise order. A rename is two changes; a path
     /// whose mode alone differs has equal ids.
     ///

@@ -200,9 +200,32 @@ pub(super) fn is_there(repo: &Repository, tree: TreeId) -> bool {
 
 /// All files of a commit, sorted by path.
 pub(super) fn list(repo: &Repository, commit: &Commit) -> Result<Vec<FileEntry>, HistoryError> {
+    let top = top(&commit.id, commit.tree)?;
+    list_below(&mut Reader::new(repo, &commit.id), String::new(), top)
+}
+
+/// The files in a folder of the top of a commit, sorted by path; none if there is no such folder.
+pub(super) fn list_folder(
+    repo: &Repository,
+    commit: &Commit,
+    folder: &str,
+) -> Result<Vec<FileEntry>, HistoryError> {
     let mut reader = Reader::new(repo, &commit.id);
+    let entries = reader.read("", top(&commit.id, commit.tree)?)?;
+    let found = entries.into_iter().find(|(name, _)| name == folder);
+    match found {
+        Some((_, Entry::Folder(oid))) => list_below(&mut reader, format!("{folder}/"), oid),
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn list_below(
+    reader: &mut Reader<'_>,
+    prefix: String,
+    tree: Oid,
+) -> Result<Vec<FileEntry>, HistoryError> {
     let mut files = Vec::new();
-    let mut folders = vec![(String::new(), top(&commit.id, commit.tree)?)];
+    let mut folders = vec![(prefix, tree)];
     while let Some((prefix, oid)) = folders.pop() {
         for (name, entry) in reader.read(&prefix, oid)? {
             let path = reader.path(&prefix, &name)?;

@@ -57,7 +57,7 @@ impl ObjectTree {
         let depfile =
             tempfile::NamedTempFile::new_in(&home).map_err(|error| failed(error.to_string()))?;
         let mut argv = child::argv(&unit.call.program);
-        argv.extend(child::argv(&unit.call.args));
+        argv.extend(child::argv(unit.call.args.iter().map(|word| &**word)));
         argv.extend(child::argv(["-MD", "-MF"]));
         argv.push(depfile.path().into());
         argv.extend(child::argv(["-c", "-o"]));

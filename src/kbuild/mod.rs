@@ -29,6 +29,7 @@ mod replan;
 mod sandbox;
 mod scan;
 mod shell;
+mod stored;
 mod tools;
 mod tree;
 mod unit;
@@ -49,5 +50,6 @@ pub use sandbox::{
     Facts, NoSandbox, Policy, RestrictError, Sandbox, SandboxRequest, measure as measure_sandbox,
 };
 pub use scan::{Essence, FileScan};
+pub use stored::StoredPlan;
 pub use tree::{ObjectTree, Release};
 pub use unit::{AsmPrototypes, Language, Plan, Unit};

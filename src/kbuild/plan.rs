@@ -9,10 +9,11 @@
 //!
 //! The same compile stands again inside quotes where the build saves its command line; shell quoting tells them apart.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::cpp::Call;
+use crate::cpp::{Call, Word};
 
 use super::shell::{commands, words};
 use super::{AsmPrototypes, KbuildError, Language, Plan, Unit};
@@ -58,6 +59,25 @@ pub(super) struct PlanBuilder<'a> {
     entangled: BTreeSet<String>,
     compiling: bool,
     problems: Vec<String>,
+    words: SharedWords,
+}
+
+/// Words of all calls, each once.
+#[derive(Default)]
+struct SharedWords(HashSet<Word>);
+
+impl SharedWords {
+    fn share(&mut self, words: Vec<String>) -> Vec<Word> {
+        let shared = words.into_iter().map(|word| {
+            if let Some(known) = self.0.get(word.as_str()) {
+                return Arc::clone(known);
+            }
+            let word = Word::from(word);
+            self.0.insert(Arc::clone(&word));
+            word
+        });
+        shared.collect()
+    }
 }
 
 struct Compile {
@@ -76,6 +96,7 @@ impl<'a> PlanBuilder<'a> {
             folders: BTreeSet::new(),
             preparing: BTreeSet::new(),
             entangled: BTreeSet::new(),
+            words: SharedWords::default(),
             compiling: false,
             problems: Vec::new(),
         }
@@ -221,7 +242,7 @@ impl<'a> PlanBuilder<'a> {
         };
         let call = Call {
             program: parsed.program,
-            args: parsed.args,
+            args: self.words.share(parsed.args),
             source: source.clone(),
             cwd: self.obj.to_owned(),
         };
@@ -248,7 +269,7 @@ impl<'a> PlanBuilder<'a> {
             .collect();
         let call = Call {
             program: parsed.program,
-            args: parsed.args,
+            args: self.words.share(parsed.args),
             source: "-".to_owned(),
             cwd: self.obj.to_owned(),
         };
@@ -292,7 +313,7 @@ impl<'a> PlanBuilder<'a> {
                 self.problem(what, &compile.call.source);
                 continue;
             };
-            let module = if compile.call.args.iter().any(|word| word == "-DMODULE") {
+            let module = if compile.call.args.iter().any(|word| &**word == "-DMODULE") {
                 self.modules.get(&normal(&object)).cloned()
             } else {
                 Some("vmlinux".to_owned())
@@ -304,9 +325,8 @@ impl<'a> PlanBuilder<'a> {
                 );
                 continue;
             };
-            let mut call = compile.call;
+            let call = compile.call;
             let mut prototypes = self.prototypes.remove(&object);
-            call.args.shrink_to_fit();
             if compile.language == Language::C {
                 prototypes = None;
             }

@@ -123,7 +123,7 @@ mod tests {
             language: Language::C,
             call: Call {
                 program: vec!["gcc".to_owned()],
-                args: vec![arg.to_owned()],
+                args: vec![arg.into()],
                 source: object.replace(".o", ".c"),
                 cwd: "/o".into(),
             },

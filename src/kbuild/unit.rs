@@ -16,7 +16,7 @@ pub enum Language {
 }
 
 /// How the kernel's build versions what an assembly unit exports: as a C text of includes and `EXPORT_SYMBOL` lines.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AsmPrototypes {
     /// The C compiler call that preprocesses that text from standard input.
     pub call: Call,
@@ -41,7 +41,7 @@ impl AsmPrototypes {
 }
 
 /// One translation unit of the kernel proper: a compile that the build would run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit {
     /// The object, relative to the object tree, as the build spells it.
     pub object: String,
@@ -60,7 +60,7 @@ pub struct Unit {
 }
 
 /// Everything that a build would compile into the kernel and its modules.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// The units in bytewise order of their objects, each object once.
     pub units: Vec<Unit>,

@@ -44,7 +44,10 @@ pub fn object(call: &Call, environment: &Environment) -> Result<Vec<u8>, LayoutE
         .map_err(|error| run(error.to_string()))?;
     let mut argv = child::argv(&call.program);
     argv.extend(child::argv(
-        call.args.iter().filter(|word| !is_dropped(word)),
+        call.args
+            .iter()
+            .map(|word| &**word)
+            .filter(|word| !is_dropped(word)),
     ));
     argv.extend(child::argv(OPTIONS));
     argv.push("-o".into());

@@ -10,7 +10,7 @@ fn of(text: &str, options: &[&str], names: &[&str]) -> std::collections::BTreeMa
     std::fs::write(folder.path().join("t.c"), text).unwrap();
     let call = Call {
         program: vec!["gcc".to_owned()],
-        args: options.iter().map(|word| (*word).to_owned()).collect(),
+        args: options.iter().map(|&word| word.into()).collect(),
         source: "t.c".to_owned(),
         cwd: folder.path().to_owned(),
     };

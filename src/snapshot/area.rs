@@ -23,26 +23,26 @@
 //! Otherwise the folders are emptied and the run starts from nothing. A run that finds the area in use works in a private
 //! folder, as every run does that keeps nothing.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use rayon::prelude::*;
 use rustix::fs::{FlockOperation, flock};
 
 use super::cache::Key;
 use super::kept::{self, Kept, Parts};
+use super::listing::Listing;
 use super::{Settings, SnapshotError};
-use crate::history::WorkArea;
+use crate::history::{Held, PathChange, WorkArea};
 use crate::kbuild::ConfigBase;
 
 /// Folder of the areas in a cache; another layout gets another name.
 pub(super) const AREAS: &str = "areas-1";
 
 /// Part of every key: raised when the meaning of what is kept changes.
-const FORMAT: &[u8] = b"kabigate-area/1";
+const FORMAT: &[u8] = b"kabigate-area/2";
 
 /// Folder in an object tree for the children's own files and for what is written there at every start.
 const OWN: &str = ".kabigate";
@@ -54,6 +54,24 @@ const STATE_LIMIT: u64 = 1 << 30;
 pub(super) struct Area {
     pub(super) work: WorkArea,
     claim: Option<Claim>,
+    /// What the source folder held at the start, and the folders in it to which something was done since.
+    src: Option<Listing>,
+    touched: BTreeSet<PathBuf>,
+}
+
+/// What both folders of an area hold.
+struct Listings {
+    src: Listing,
+    obj: Listing,
+}
+
+impl Listings {
+    fn key(&self) -> Key {
+        Key::of([
+            self.src.key().bytes().as_slice(),
+            self.obj.key().bytes().as_slice(),
+        ])
+    }
 }
 
 /// The right to use a kept area.
@@ -78,16 +96,42 @@ impl Area {
             }
         }
         let work = WorkArea::create(&settings.work)?;
-        Ok((Area { work, claim: None }, None))
+        let area = Area {
+            work,
+            claim: None,
+            src: None,
+            touched: BTreeSet::new(),
+        };
+        Ok((area, None))
+    }
+
+    /// Takes note of what a checkout did in the source folder.
+    pub(super) fn touch(&mut self, changes: &[PathChange]) {
+        if self.src.is_none() {
+            return;
+        }
+        for change in changes {
+            let folders = Path::new(&change.path).ancestors().skip(1);
+            for folder in folders {
+                if !self.touched.insert(folder.to_owned()) {
+                    break;
+                }
+            }
+        }
     }
 
     /// Leaves for the next run what is kept, or empties the area.
     pub(super) fn close(&self, kept: Option<&Kept>) {
         let Some(claim) = &self.claim else { return };
         let state = kept.and_then(|kept| {
-            let (listing, bytes) = claim.listing().ok()?;
-            let parts = kept::store(kept, self.work.held()?, listing)?;
-            Some((parts, bytes))
+            let held = self.work.held()?;
+            let (listing, parts) = rayon::join(
+                || claim.listing(self.src.as_ref(), &self.touched),
+                || kept::store(kept, held),
+            );
+            let listing = listing.ok()?;
+            let bytes = listing.src.bytes() + listing.obj.bytes();
+            Some((kept::signed(listing.key(), parts?), bytes))
         });
         let is_left = state.is_some_and(|(parts, bytes)| claim.write(&parts, bytes).is_ok());
         if !is_left {
@@ -110,29 +154,33 @@ impl Claim {
     }
 
     fn open(self, settings: &Settings) -> Option<(Area, Option<Kept>)> {
-        if let Some((kept, held)) = self.restore(settings) {
+        if let Some((kept, held, src)) = self.restore(settings) {
             let work = WorkArea::open(&self.folder, Some(held)).ok()?;
-            return Some((self.area(work), Some(kept)));
+            return Some((self.area(work, Some(src)), Some(kept)));
         }
         self.empty().ok()?;
         let work = WorkArea::open(&self.folder, None).ok()?;
-        Some((self.area(work), None))
+        Some((self.area(work, None), None))
     }
 
-    fn area(self, work: WorkArea) -> Area {
+    fn area(self, work: WorkArea, src: Option<Listing>) -> Area {
         Area {
             work,
             claim: Some(self),
+            src,
+            touched: BTreeSet::new(),
         }
     }
 
-    fn restore(&self, settings: &Settings) -> Option<(Kept, crate::history::Held)> {
+    fn restore(&self, settings: &Settings) -> Option<(Kept, Held, Listing)> {
         let parts = self.read()?;
         fs::remove_file(self.folder.join("state")).ok()?;
         let folder = fs::canonicalize(&self.folder).ok()?;
         let (src, obj) = (folder.join("src"), folder.join("obj"));
-        let listing = || Some(self.listing().ok()?.0);
-        kept::restore(&parts, listing, (&src, &obj), settings)
+        let listing = || self.listing(None, &BTreeSet::new()).ok();
+        let key = |listings: &Listings| listings.key();
+        let (kept, held, listings) = kept::restore(&parts, (listing, key), (&src, &obj), settings)?;
+        Some((kept, held, listings.src))
     }
 
     /// The parts of the state file: a digest of all that follows, then each part behind its length.
@@ -180,15 +228,20 @@ impl Claim {
         Ok(())
     }
 
-    /// A digest of what the folders hold, but for the contents of files, and the bytes that it takes.
-    fn listing(&self) -> io::Result<(Key, u64)> {
+    /// What both folders hold now; of the source folder only what was touched is looked at again, if it is known.
+    fn listing(&self, src: Option<&Listing>, touched: &BTreeSet<PathBuf>) -> io::Result<Listings> {
+        let folder = |name| self.folder.join(name);
         let (src, obj) = rayon::join(
-            || list(&self.folder.join("src"), false),
-            || list(&self.folder.join("obj"), true),
+            || match src {
+                Some(known) => known.after(&folder("src"), touched),
+                None => Listing::of(&folder("src"), &[]),
+            },
+            || Listing::of(&folder("obj"), &[OWN]),
         );
-        let ((src, src_bytes), (obj, obj_bytes)) = (src?, obj?);
-        let key = Key::of([src.bytes().as_slice(), obj.bytes().as_slice()]);
-        Ok((key, src_bytes + obj_bytes))
+        Ok(Listings {
+            src: src?,
+            obj: obj?,
+        })
     }
 
     /// Removes everything but the lock.
@@ -215,60 +268,6 @@ fn empty(folder: &Path) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Digest and bytes of a folder; `is_top` leaves out the folder that every start writes to.
-fn list(folder: &Path, is_top: bool) -> io::Result<(Key, u64)> {
-    let mut entries: Vec<fs::DirEntry> = fs::read_dir(folder)?.collect::<io::Result<_>>()?;
-    entries.retain(|entry| !(is_top && entry.file_name() == OWN));
-    entries.sort_by_cached_key(fs::DirEntry::file_name);
-    // The line of an entry, and the bytes of one that is no folder.
-    let listed: Vec<(Vec<u8>, Option<u64>)> = entries
-        .par_iter()
-        .with_min_len(256)
-        .map(|entry| {
-            let found = entry.metadata()?;
-            let mut line = entry.file_name().into_encoded_bytes();
-            line.push(0);
-            if found.is_dir() {
-                return Ok((line, None));
-            }
-            for number in [
-                found.len(),
-                found.ino(),
-                found.mtime().cast_unsigned(),
-                found.mtime_nsec().cast_unsigned(),
-                found.ctime().cast_unsigned(),
-                found.ctime_nsec().cast_unsigned(),
-                u64::from(found.mode()),
-            ] {
-                line.extend(number.to_le_bytes());
-            }
-            Ok((line, Some(found.blocks() * 512)))
-        })
-        .collect::<io::Result<_>>()?;
-    // A folder's own times change with what is done in it, all of which shows in its entries.
-    let folders: Vec<&fs::DirEntry> = entries
-        .iter()
-        .zip(&listed)
-        .filter(|(_, (_, size))| size.is_none())
-        .map(|(entry, _)| entry)
-        .collect();
-    let below: Vec<(Key, u64)> = folders
-        .par_iter()
-        .map(|entry| list(&entry.path(), false))
-        .collect::<io::Result<_>>()?;
-    let mut key = Key::builder();
-    let mut bytes = 0;
-    for (line, size) in &listed {
-        key.part(line);
-        bytes += size.unwrap_or_default();
-    }
-    for (digest, size) in &below {
-        key.part(digest.bytes());
-        bytes += size;
-    }
-    Ok((key.finish(), bytes))
 }
 
 /// Names an area.

@@ -170,6 +170,7 @@ impl<'a> Builder<'a> {
                     .pool
                     .install(|| self.area.work.checkout(repo, commit))?;
                 counters.written = summary.written;
+                self.area.touch(&summary.changes);
                 let src = self.area.work.src().to_owned();
                 let follows = known.is_some_and(|known| known.is_empty() == summary.from_empty);
                 let changes = if follows {
@@ -246,6 +247,9 @@ impl<'a> Builder<'a> {
             // What cannot be judged is done from scratch.
             let work = prepared.work(changes).unwrap_or_else(|_| Work::fresh());
             kept.work = std::mem::take(&mut kept.work).and(work);
+            if kept.work == Work::default() {
+                return Ok(());
+            }
             if !kept.work.fresh
                 && prepared
                     .update(

@@ -1,15 +1,16 @@
 //! What is kept of the commits before: from commit to commit in memory, and from run to run in a file.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Settings;
 use super::cache::Key;
-use super::prepared::{Prepared, StoredPrepared};
+use super::prepared::{Prepared, StoredPrepared, Tools};
 use super::scans::{Scans, StoredScans};
 use super::scope::Work;
 use super::stale::Stale;
@@ -53,8 +54,9 @@ impl Kept {
     }
 }
 
-/// The parts of a state file, packed one by one so that they are read in parallel.
-pub(super) type Parts = [Vec<u8>; 3];
+/// The parts of a state file, packed one by one so that they are read in parallel: what the folders held, as
+/// [`super::area`] takes it, the source folder, the object folder and the units, and the types.
+pub(super) type Parts = [Vec<u8>; 4];
 
 /// Bytes that a part may unpack to.
 const PART_LIMIT: usize = 1 << 30;
@@ -64,8 +66,6 @@ const PACKING: i32 = 1;
 /// The source folder.
 #[derive(Serialize, Deserialize)]
 struct StoredTree<H, F> {
-    /// Of both folders, as [`super::area`] takes it.
-    listing: Key,
     src: String,
     held: H,
     states: F,
@@ -93,7 +93,7 @@ struct StoredUnit {
 }
 
 /// Packs what the next run can go on from; nothing if the last commit failed, or a part is not worth keeping.
-pub(super) fn store(kept: &Kept, held: &Held, listing: Key) -> Option<Parts> {
+pub(super) fn store(kept: &Kept, held: &Held) -> Option<[Vec<u8>; 3]> {
     let prepared = kept.prepared.as_ref()?;
     let is_settled = kept.work == Work::default() && kept.stale.is_settled(&prepared.identity());
     if !is_settled || kept.units.is_empty() {
@@ -101,7 +101,6 @@ pub(super) fn store(kept: &Kept, held: &Held, listing: Key) -> Option<Parts> {
     }
     let tree = || {
         pack(&StoredTree {
-            listing,
             src: kept.files.places().src().to_string_lossy().into_owned(),
             held,
             states: kept.files.stored(),
@@ -111,7 +110,7 @@ pub(super) fn store(kept: &Kept, held: &Held, listing: Key) -> Option<Parts> {
     let units = || {
         let (names, units) = store_units(&kept.units)?;
         pack(&StoredUnits {
-            prepared: prepared.stored(),
+            prepared: prepared.stored()?,
             identity: kept.stale.identity.clone(),
             names,
             units,
@@ -122,31 +121,41 @@ pub(super) fn store(kept: &Kept, held: &Held, listing: Key) -> Option<Parts> {
     Some([tree?, units?, types?])
 }
 
-/// What an earlier run left, if it stands for the folders as they are: `listing` is theirs now, `obj` the object folder.
-pub(super) fn restore(
+/// The parts with what the folders held when they were stored.
+pub(super) fn signed(listing: Key, [tree, units, types]: [Vec<u8>; 3]) -> Parts {
+    [listing.bytes().to_vec(), tree, units, types]
+}
+
+/// What an earlier run left, if it stands for the folders as they are: `listing` looks at them, and `key` names what it
+/// saw.
+pub(super) fn restore<L: Send>(
     parts: &Parts,
-    listing: impl FnOnce() -> Option<Key> + Send,
+    (listing, key): (impl FnOnce() -> Option<L> + Send, impl FnOnce(&L) -> Key),
     (src, obj): (&Path, &Path),
     settings: &Settings,
-) -> Option<(Kept, Held)> {
-    let [tree, units, types] = parts;
-    let ((tree, listing), (units, types)) = rayon::join(
-        || {
-            let tree: Option<StoredTree<Held, StoredStates>> = unpack(tree);
-            (tree, listing())
-        },
-        || {
-            rayon::join(
-                || unpack::<StoredUnits>(units),
-                || TypeGraph::restore(unpack::<StoredGraph>(types)?),
-            )
-        },
-    );
-    let (tree, units, types) = (tree?, units?, types?);
-    if Some(tree.listing) != listing || Path::new(&tree.src) != src {
+) -> Option<(Kept, Held, L)> {
+    let [signed, tree, units, types] = parts;
+    let unpacked = || {
+        rayon::join(
+            || unpack::<StoredUnits>(units),
+            || {
+                rayon::join(
+                    || unpack::<StoredTree<Held, StoredStates>>(tree),
+                    || TypeGraph::restore(unpack::<StoredGraph>(types)?),
+                )
+            },
+        )
+    };
+    let ((listing, (units, (tree, types))), tools) = std::thread::scope(|scope| {
+        // The compiler is waited for, which none of the pool's threads should do.
+        let tools = scope.spawn(|| Tools::find(src, obj, settings).ok());
+        (rayon::join(listing, unpacked), tools.join().ok().flatten())
+    });
+    let (tree, units, types, listing) = (tree?, units?, types?, listing?);
+    if key(&listing).bytes().as_slice() != signed.as_slice() || Path::new(&tree.src) != src {
         return None;
     }
-    let prepared = Prepared::restore(src, obj, units.prepared, settings).ok()??;
+    let prepared = Prepared::restore(tools?, units.prepared)?;
     let mut scans = Scans::from(tree.scans);
     let places = Places::new(src, obj);
     let blobs = tree.held.blobs().iter();
@@ -166,21 +175,18 @@ pub(super) fn restore(
             ..Stale::default()
         },
     };
-    Some((kept, tree.held))
+    Some((kept, tree.held, listing))
 }
 
 fn store_units(units: &HashMap<String, Known>) -> Option<(Vec<String>, Vec<StoredUnit>)> {
     let sorted: BTreeMap<&String, &Known> = units.iter().collect();
-    let mut names: Vec<&FileName> = sorted
-        .values()
-        .flat_map(|known| known.files.iter())
-        .collect();
-    // Equal names share their text, so most are told apart by where it lies.
-    names.sort_unstable_by_key(|name| name.as_ptr());
-    names.dedup_by_key(|name| name.as_ptr());
+    let all = sorted.values().flat_map(|known| known.files.iter());
+    // Equal names share their text, so they are told apart by where it lies.
+    let mut seen: HashSet<*const u8, RandomState> = HashSet::default();
+    let mut names: Vec<&FileName> = all.filter(|name| seen.insert(name.as_ptr())).collect();
     names.sort_unstable();
     names.dedup();
-    let numbers: HashMap<*const u8, u32> = names
+    let numbers: HashMap<*const u8, u32, RandomState> = names
         .iter()
         .zip(0_u32..)
         .map(|(name, number)| (name.as_ptr(), number))
@@ -211,19 +217,19 @@ fn restore_units(units: Vec<StoredUnit>, names: &[FileName]) -> Option<HashMap<S
         .into_iter()
         .map(|unit| {
             let mut next = 0_u32;
-            let files: Option<Vec<FileName>> = unit
+            let files: Option<Vec<&FileName>> = unit
                 .files
                 .iter()
                 .map(|delta| {
                     let number = next.checked_add(*delta)?;
                     next = number.checked_add(1)?;
-                    names.get(number as usize).cloned()
+                    names.get(number as usize)
                 })
                 .collect();
             let known = Known {
                 call: unit.call,
                 state: unit.state,
-                files: files?.into(),
+                files: files?.into_iter().cloned().collect(),
                 facts: Arc::new(unit.facts),
             };
             Some((unit.object, known))

@@ -12,6 +12,7 @@ mod cache;
 mod error;
 mod fingerprint;
 mod kept;
+mod listing;
 mod prepared;
 mod progress;
 mod scans;

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::scope::{Replan, Rules, Work};
+use super::scope::{Reach, Rules, Work};
 use super::{Fingerprint, Progress, Settings, SnapshotError};
 use crate::cpp::{Builtin, Engine, EngineKind, ExportOverlay, Gcc, GccLimits};
 use crate::genksyms::Profile;
 use crate::history::PathChange;
-use crate::kbuild::{Compiler, Config, Inputs, Mentions, ObjectTree, Plan};
+use crate::kbuild::{Compiler, Config, Inputs, Mentions, ObjectTree, Plan, StoredPlan};
 
 /// An object tree that stands for the commit in the work area, with what was learned on the way.
 pub(super) struct Prepared {
@@ -34,7 +34,7 @@ pub(super) struct Prepared {
 #[derive(Serialize, Deserialize)]
 pub(super) struct StoredPrepared {
     config: Config,
-    plan: Plan,
+    plan: StoredPlan,
     compiler: Compiler,
     made: BTreeSet<String>,
     inputs: Inputs,
@@ -42,45 +42,64 @@ pub(super) struct StoredPrepared {
     mentions: Mentions,
 }
 
+/// What a prepared object tree has that is not kept between runs.
+pub(super) struct Tools {
+    tree: ObjectTree,
+    cpp: Engine,
+    engine: EngineKind,
+    profile: Profile,
+    compiler: Compiler,
+}
+
+impl Tools {
+    /// Asks the compiler what it is; both folders must be there.
+    pub(super) fn find(
+        src: &Path,
+        obj: &Path,
+        settings: &Settings,
+    ) -> Result<Tools, SnapshotError> {
+        let tree = ObjectTree::new(src.to_owned(), obj.to_owned(), settings.make.clone())?;
+        Ok(Tools {
+            compiler: tree.compiler()?,
+            cpp: engine(&tree, settings.cpp)?,
+            profile: profile(src)?,
+            tree,
+            engine: settings.cpp,
+        })
+    }
+}
+
 impl Prepared {
-    /// What is kept between runs, beside the object tree itself.
-    pub(super) fn stored(&self) -> StoredPrepared {
-        StoredPrepared {
+    /// What is kept between runs, beside the object tree itself; nothing if that cannot be stored.
+    pub(super) fn stored(&self) -> Option<StoredPrepared> {
+        Some(StoredPrepared {
             config: self.config.clone(),
-            plan: self.plan.clone(),
+            plan: self.plan.stored()?,
             compiler: self.compiler.clone(),
             made: self.made.clone(),
             inputs: self.inputs.clone(),
             made_inputs: self.made_inputs.clone(),
             mentions: self.mentions.clone(),
-        }
+        })
     }
 
-    /// An object tree that an earlier run prepared; nothing if the compiler is another one now.
-    pub(super) fn restore(
-        src: &Path,
-        obj: &Path,
-        stored: StoredPrepared,
-        settings: &Settings,
-    ) -> Result<Option<Prepared>, SnapshotError> {
-        let tree = ObjectTree::new(src.to_owned(), obj.to_owned(), settings.make.clone())?;
-        let compiler = tree.compiler()?;
-        if compiler != stored.compiler {
-            return Ok(None);
-        }
-        Ok(Some(Prepared {
-            cpp: engine(&tree, settings.cpp)?,
-            profile: profile(src)?,
-            tree,
-            engine: settings.cpp,
+    /// An object tree that an earlier run prepared; nothing if the compiler is another one now, or what was stored does
+    /// not fit together.
+    pub(super) fn restore(tools: Tools, stored: StoredPrepared) -> Option<Prepared> {
+        let plan = Plan::restore(stored.plan).filter(|_| tools.compiler == stored.compiler)?;
+        Some(Prepared {
+            cpp: tools.cpp,
+            profile: tools.profile,
+            tree: tools.tree,
+            engine: tools.engine,
             config: stored.config,
-            plan: stored.plan,
-            compiler,
+            plan,
+            compiler: tools.compiler,
             made: stored.made,
             inputs: stored.inputs,
             made_inputs: stored.made_inputs,
             mentions: stored.mentions,
-        }))
+        })
     }
 
     /// Configures, prepares and plans in an empty object folder; `paths` are the files of the source tree.
@@ -171,13 +190,13 @@ impl Prepared {
             progress.phase("prepare");
             self.prepare(work)?;
         }
-        if work.plan != Replan::No {
+        if work.plan != Reach::No {
             progress.phase("plan");
             let plan = self.replan(&work.plan)?;
             stale.extend(differing(&self.plan, &plan));
             self.plan = plan;
         }
-        if work.objects {
+        if work.objects != Reach::No {
             progress.phase("make generated sources");
             let planned: HashSet<&str> = self
                 .plan
@@ -186,7 +205,8 @@ impl Prepared {
                 .map(|unit| unit.object.as_str())
                 .collect();
             self.made.retain(|object| planned.contains(object.as_str()));
-            self.make(BTreeSet::new())?;
+            let reached = self.made.iter().filter(|object| work.objects.holds(object));
+            self.make(reached.cloned().collect())?;
         }
         *work = Work::default();
         Ok(())
@@ -227,8 +247,8 @@ impl Prepared {
         self.read_generators()
     }
 
-    fn replan(&self, replan: &Replan) -> Result<Plan, SnapshotError> {
-        if let Replan::Folders(folders) = replan
+    fn replan(&self, replan: &Reach) -> Result<Plan, SnapshotError> {
+        if let Reach::Folders(folders) = replan
             && let Some(plan) = self.tree.replan(&self.plan, folders)?
         {
             return Ok(plan);
@@ -236,12 +256,12 @@ impl Prepared {
         Ok(self.tree.plan()?)
     }
 
-    /// Makes these objects and all that were made before, for the files that only their rules make.
+    /// Makes these objects for the files that only their rules make.
     pub(super) fn make(&mut self, objects: BTreeSet<String>) -> Result<(), SnapshotError> {
-        self.made.extend(objects);
-        let objects: Vec<&str> = self.made.iter().map(String::as_str).collect();
         // A failing compile is told by the preprocessor, if it matters.
-        self.tree.make_objects(&objects)?;
+        let words: Vec<&str> = objects.iter().map(String::as_str).collect();
+        self.tree.make_objects(&words)?;
+        self.made.extend(objects);
         self.made_inputs = self.tree.inputs(Some(&self.inputs))?;
         self.read_generators()
     }

@@ -15,9 +15,9 @@ use std::collections::{BTreeSet, HashSet};
 
 use crate::kbuild::{Inputs, Mentions, Plan, is_makefile};
 
-/// What must be planned again.
+/// How much of the tree something must be done again for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) enum Replan {
+pub(super) enum Reach {
     /// Nothing.
     #[default]
     No,
@@ -25,6 +25,38 @@ pub(super) enum Replan {
     Folders(BTreeSet<String>),
     /// Everything.
     Whole,
+}
+
+impl Reach {
+    fn folder(folder: &str) -> Reach {
+        Reach::Folders(BTreeSet::from([folder.to_owned()]))
+    }
+
+    /// Both.
+    fn and(self, other: Reach) -> Reach {
+        match (self, other) {
+            (Reach::Whole, _) | (_, Reach::Whole) => Reach::Whole,
+            (Reach::No, reach) | (reach, Reach::No) => reach,
+            (Reach::Folders(mut a), Reach::Folders(b)) => {
+                a.extend(b);
+                Reach::Folders(a)
+            }
+        }
+    }
+
+    /// Whether it reaches an object.
+    pub(super) fn holds(&self, object: &str) -> bool {
+        match self {
+            Reach::No => false,
+            Reach::Folders(folders) => folders.iter().any(|folder| is_below(object, folder)),
+            Reach::Whole => true,
+        }
+    }
+}
+
+fn is_below(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder)
+        .is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// What must be done again for a commit, beyond its units.
@@ -37,9 +69,9 @@ pub(super) struct Work {
     /// Generated headers and tools may change.
     pub(super) prepare: bool,
     /// Sources that only the rules of objects make may change.
-    pub(super) objects: bool,
+    pub(super) objects: Reach,
     /// Units or their compiler calls may change.
-    pub(super) plan: Replan,
+    pub(super) plan: Reach,
 }
 
 impl Work {
@@ -47,8 +79,8 @@ impl Work {
     pub(super) fn all() -> Work {
         Work {
             prepare: true,
-            objects: true,
-            plan: Replan::Whole,
+            objects: Reach::Whole,
+            plan: Reach::Whole,
             ..Work::default()
         }
     }
@@ -63,14 +95,14 @@ impl Work {
     fn made() -> Work {
         Work {
             prepare: true,
-            objects: true,
+            objects: Reach::Whole,
             ..Work::default()
         }
     }
 
-    fn folder(folder: String) -> Work {
+    fn folder(folder: &str) -> Work {
         Work {
-            plan: Replan::Folders(BTreeSet::from([folder])),
+            plan: Reach::folder(folder),
             ..Work::default()
         }
     }
@@ -81,15 +113,8 @@ impl Work {
         self.fresh |= other.fresh;
         self.configure |= other.configure;
         self.prepare |= other.prepare;
-        self.objects |= other.objects;
-        self.plan = match (self.plan, other.plan) {
-            (Replan::Whole, _) | (_, Replan::Whole) => Replan::Whole,
-            (Replan::No, plan) | (plan, Replan::No) => plan,
-            (Replan::Folders(mut a), Replan::Folders(b)) => {
-                a.extend(b);
-                Replan::Folders(a)
-            }
-        };
+        self.objects = self.objects.and(other.objects);
+        self.plan = self.plan.and(other.plan);
         self
     }
 }
@@ -159,17 +184,19 @@ impl Rules<'_> {
         }
         let visited = self.plan.folders.contains(folder);
         let mut work = if visited {
-            Work::folder(folder.to_owned())
+            Work::folder(folder)
         } else {
             Work::default()
         };
-        let inside = format!("{folder}/");
-        work.objects = self
+        if self
             .made_objects
             .iter()
-            .any(|object| object.starts_with(&inside));
+            .any(|object| is_below(object, folder))
+        {
+            work.objects = Reach::folder(folder);
+        }
         work.prepare = self.plan.preparing.contains(folder)
-            || self.prepared.reads_below(&inside)
+            || self.prepared.reads_below(&format!("{folder}/"))
             || path.starts_with("include/")
             || (!visited && path.starts_with("arch/"));
         work
@@ -208,7 +235,11 @@ impl Rules<'_> {
             && (folder.contains("/asm") || folder.starts_with("include/asm"));
         let mut work = Work {
             prepare: found(self.prepared) || forwards || overlaid,
-            objects: found(self.made),
+            objects: if found(self.made) {
+                Reach::Whole
+            } else {
+                Reach::No
+            },
             ..Work::default()
         };
         // A source that comes can take the place of another (`foo.S` for `foo.c`); one that goes may be planned.
@@ -219,16 +250,16 @@ impl Rules<'_> {
     }
 
     /// The nearest folder whose Makefile the build reads.
-    fn planner(&self, folder: &str) -> Replan {
+    fn planner(&self, folder: &str) -> Reach {
         let mut folder = folder;
         loop {
             if self.plan.folders.contains(folder) {
-                return Replan::Folders(BTreeSet::from([folder.to_owned()]));
+                return Reach::folder(folder);
             }
             match folder.rsplit_once('/') {
                 Some((above, _)) => folder = above,
                 // No Makefile that is read is near enough to name it.
-                None => return Replan::Whole,
+                None => return Reach::Whole,
             }
         }
     }
@@ -301,7 +332,7 @@ mod tests {
             "scripts/mod/empty.c",
         ]);
         let made = Inputs::of(["lib/gen_crc32table.c", "include/scsi/scsi_devinfo.h"]);
-        let made_objects = strings(&["lib/crc32.o"]);
+        let made_objects = strings(&["lib/crc32.o", "lib2/a.o"]);
         let mut mentions = Mentions::default();
         mentions.add(
             b"x: include/linux/input.h\ninclude $(src)/Makefile.inc\n",
@@ -322,7 +353,11 @@ mod tests {
             ..nothing()
         };
         let objects = || Work {
-            objects: true,
+            objects: Reach::Whole,
+            ..nothing()
+        };
+        let objects_of = |folder: &str| Work {
+            objects: Reach::folder(folder),
             ..nothing()
         };
         let configure = || Work {
@@ -333,7 +368,7 @@ mod tests {
             configure: true,
             ..Work::all()
         };
-        let folder = |name: &str| Work::folder(name.to_owned());
+        let folder = |name: &str| Work::folder(name);
         for (path, changes, comes) in [
             ("lib/crc16.c", nothing(), folder("lib")),
             ("lib/other.c", nothing(), folder("lib")),
@@ -342,7 +377,7 @@ mod tests {
                 "mm/new.c",
                 nothing(),
                 Work {
-                    plan: Replan::Whole,
+                    plan: Reach::Whole,
                     ..nothing()
                 },
             ),
@@ -364,8 +399,8 @@ mod tests {
             ("include/linux/input.h", Work::made(), Work::made()),
             (
                 "lib/Makefile",
-                folder("lib").and(objects()),
-                folder("lib").and(objects()),
+                folder("lib").and(objects_of("lib")),
+                folder("lib").and(objects_of("lib")),
             ),
             ("lib/math/Makefile", folder("lib/math"), folder("lib/math")),
             (

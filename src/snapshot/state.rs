@@ -94,8 +94,8 @@ fn normalise(path: &Path) -> PathBuf {
 pub(super) struct FileStates {
     places: Places,
     blobs: HashMap<String, BlobId>,
-    /// All paths by base name: those of the source tree, and the headers of the object tree.
-    names: HashMap<String, BTreeSet<String>>,
+    /// All paths by base name, sorted: those of the source tree, and the headers of the object tree.
+    names: HashMap<String, Vec<String>>,
     /// The headers of the object tree.
     generated: BTreeSet<String>,
     macros: Arc<Macros>,
@@ -185,7 +185,7 @@ impl FileStates {
         let paths = states.blobs.keys().chain(&stored.generated);
         for path in paths {
             let of_name = states.names.entry(base_name(path).to_owned()).or_default();
-            of_name.insert(path.clone());
+            insert(of_name, path);
         }
         states.generated = stored.generated;
         let mut changed = states.look_at(|name| name.starts_with('/'));
@@ -311,9 +311,9 @@ impl FileStates {
         stale.extend(paths.iter().cloned());
         stale.insert(path.to_owned());
         if came {
-            paths.insert(path.to_owned());
+            insert(paths, path);
         } else {
-            paths.remove(path);
+            paths.retain(|known| known != path);
         }
     }
 
@@ -413,6 +413,14 @@ impl FileStates {
             exact,
             lines,
         }
+    }
+}
+
+/// Puts a path where it belongs among sorted ones.
+fn insert(paths: &mut Vec<String>, path: &str) {
+    let at = paths.binary_search_by(|known| known.as_str().cmp(path));
+    if let Err(at) = at {
+        paths.insert(at, path.to_owned());
     }
 }
 

@@ -99,7 +99,7 @@ impl UnitRun<'_> {
         let mut words = call_words(&unit.call);
         if let Some(prototypes) = &unit.prototypes {
             words.extend(call_words(&prototypes.call));
-            words.extend(&prototypes.includes);
+            words.extend(prototypes.includes.iter().map(String::as_str));
         }
         for word in words {
             key.part(self.places.portable(word).as_bytes());
@@ -220,11 +220,11 @@ impl UnitRun<'_> {
     }
 }
 
-fn call_words(call: &Call) -> Vec<&String> {
-    call.program
-        .iter()
-        .chain(&call.args)
-        .chain([&call.source])
+fn call_words(call: &Call) -> Vec<&str> {
+    let program = call.program.iter().map(String::as_str);
+    program
+        .chain(call.args.iter().map(|word| &**word))
+        .chain([call.source.as_str()])
         .collect()
 }
 

@@ -188,7 +188,7 @@ fn look(prepared: &Prepared, cpp: &dyn Preprocessor, unit: &Unit, names: &BTreeS
     let wanted: Vec<&str> = layouts.keys().map(String::as_str).collect();
     let genksyms = texts(prepared, cpp, &unit.call, &wanted)?;
     let mut plain = unit.call.clone();
-    plain.args.push("-U__GENKSYMS__".to_owned());
+    plain.args.push("-U__GENKSYMS__".into());
     let compiler = texts(prepared, cpp, &plain, &wanted)?;
     let view = |(name, layout): (String, Layout)| {
         let view = View {

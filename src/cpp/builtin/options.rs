@@ -1,6 +1,7 @@
 //! What the arguments of a compiler call say to the preprocessor.
 
 use super::Refusal;
+use crate::cpp::Word;
 
 /// A change to the macros before the first line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,11 +76,11 @@ impl Options {
     ///
     /// # Errors
     /// If one asks for what is not carried out here.
-    pub(super) fn parse(args: &[String]) -> Result<Options, Refusal> {
+    pub(super) fn parse(args: &[Word]) -> Result<Options, Refusal> {
         let mut options = Options::default();
         let mut words = args.iter();
         while let Some(word) = words.next() {
-            if IGNORED_WITH_VALUE.contains(&word.as_str()) {
+            if IGNORED_WITH_VALUE.contains(&&**word) {
                 words.next();
                 continue;
             }
@@ -93,7 +94,10 @@ impl Options {
             if let Some(name) = named {
                 let joined = &word[name.len()..];
                 let value = if joined.is_empty() {
-                    words.next().cloned().unwrap_or_default()
+                    words
+                        .next()
+                        .map(|word| (**word).to_owned())
+                        .unwrap_or_default()
                 } else {
                     joined.to_owned()
                 };
@@ -202,7 +206,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Options, Refusal> {
-        Options::parse(&text.split(' ').map(str::to_owned).collect::<Vec<_>>())
+        Options::parse(&text.split(' ').map(Word::from).collect::<Vec<_>>())
     }
 
     /// Arguments are sorted, whether their value is joined to them or not.

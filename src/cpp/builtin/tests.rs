@@ -85,7 +85,7 @@ impl Bench {
     fn call(&self, args: &[&str]) -> Call {
         Call {
             program: vec!["gcc".to_owned()],
-            args: args.iter().map(|&arg| arg.to_owned()).collect(),
+            args: args.iter().map(|&arg| arg.into()).collect(),
             source: "a.c".to_owned(),
             cwd: self.root(),
         }

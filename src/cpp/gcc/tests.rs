@@ -42,7 +42,7 @@ impl Tree {
         Call {
             program: vec!["gcc".to_owned()],
             args: ["-nostdinc", "-I", "./nothing", "-I./include/", "-DX=1"]
-                .map(str::to_owned)
+                .map(Word::from)
                 .to_vec(),
             source: source.to_owned(),
             cwd: self.path().to_owned(),

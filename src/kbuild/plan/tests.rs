@@ -59,7 +59,7 @@ fn built_in_unit() {
         "-DKBUILD_BASENAME=\"fork\"",
         "-D__KBUILD_MODNAME=kmod_fork",
     ];
-    assert_eq!(unit.call.args, args);
+    assert_eq!(unit.call.args, args.map(Word::from));
 }
 
 /// Checks that a module's object takes its module from the list, whichever comes first.
@@ -111,7 +111,7 @@ fn assembly_unit() {
     let prototypes = unit.prototypes.expect("prototypes");
     assert_eq!(
         prototypes.call.args,
-        ["-nostdinc", "-D__KERNEL__", "-std=gnu11"]
+        ["-nostdinc", "-D__KERNEL__", "-std=gnu11"].map(Word::from)
     );
     assert_eq!(
         prototypes.text(["clear_page_rep", "clear_page_erms"]),
@@ -163,7 +163,7 @@ fn spellings_of_a_compile() {
     assert_eq!(unit.call.program, ["ccache", "gcc"]);
     assert_eq!(
         unit.call.args,
-        ["--param", "asan-stack=1", "-D__KERNEL__", "-x", "c"]
+        ["--param", "asan-stack=1", "-D__KERNEL__", "-x", "c"].map(Word::from)
     );
 }
 
