@@ -544,7 +544,7 @@ fn compiles(unit: &Unit, scratch: &Path) -> bool {
     let call = &unit.call;
     let status = Command::new(&call.program[0])
         .args(&call.program[1..])
-        .args(&call.args)
+        .args(call.args.iter().map(|word| &**word))
         .args(["-w", "-c", "-o"])
         .arg(scratch.join("compiled.o"))
         .arg(&call.source)

@@ -82,7 +82,12 @@ impl Test<'_> {
     fn call(&self) -> Call {
         Call {
             program: vec!["gcc".to_owned()],
-            args: self.directives.options.clone(),
+            args: self
+                .directives
+                .options
+                .iter()
+                .map(|option| option.as_str().into())
+                .collect(),
             source: self.name.clone(),
             cwd: self.folder.clone(),
         }
