@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::folder::{APPROVALS, CONFIG, MANIFEST, MODULES, RULES, STABLELIST, SYMTYPES, SYMVERS};
+use super::folder::{
+    APPROVALS, CONFIG, MANIFEST, MODULES, RULES, STABLELIST, SYMTYPES, SYMVERS, UPDATES,
+};
 use super::{BaselineError, Manifest};
 use crate::symtypes::TypeGraph;
 use crate::symvers::{Symvers, SymversError, UNPACK_LIMIT, read_file, unpack};
@@ -17,10 +19,10 @@ pub struct Baseline {
     pub manifest: Manifest,
     /// Its exports.
     pub symvers: Symvers,
-    /// The types behind them.
+    /// The types behind them; empty if the folder holds none.
     pub types: TypeGraph,
-    /// The kernel configuration, as text.
-    pub config: Vec<u8>,
+    /// The kernel configuration, as text; none if whoever recorded the exports did not have it.
+    pub config: Option<Vec<u8>>,
     /// What is odd about the files and changes nothing.
     pub warnings: Vec<String>,
     /// The files that people keep and that the folder has, by name.
@@ -28,7 +30,7 @@ pub struct Baseline {
 }
 
 /// The files of a baseline folder that people keep.
-const KEPT: [&str; 4] = [STABLELIST, RULES, APPROVALS, MODULES];
+const KEPT: [&str; 5] = [STABLELIST, RULES, APPROVALS, MODULES, UPDATES];
 
 /// Reads a file of a baseline folder by name; `None` if the folder does not have it.
 pub type ReadPart<'a> = dyn FnMut(&str) -> Result<Option<Vec<u8>>, BaselineError> + 'a;
@@ -66,12 +68,7 @@ impl Baseline {
                 kept.insert(file, bytes);
             }
         }
-        let mut part = |file: &str| {
-            read(file)?.ok_or_else(|| BaselineError::Missing {
-                path: path.to_owned(),
-                what: format!("it has no {file}"),
-            })
-        };
+        let mut part = |file: &str| read(file)?.ok_or_else(|| missing(path, file));
         let manifest_path = path.join(MANIFEST);
         let manifest = Manifest::read(&part(MANIFEST)?, &manifest_path)?;
         let symvers_path = path.join(SYMVERS);
@@ -91,15 +88,24 @@ impl Baseline {
             return Err(BaselineError::Partial { path: symvers_path });
         }
         let symtypes = path.join(SYMTYPES).display().to_string();
-        let packed = part(SYMTYPES)?;
-        let types =
-            TypeGraph::from_consolidated(&unpack(&packed, &symtypes, UNPACK_LIMIT)?, &symtypes)?;
+        let types = match read(SYMTYPES)? {
+            Some(packed) => {
+                TypeGraph::from_consolidated(&unpack(&packed, &symtypes, UNPACK_LIMIT)?, &symtypes)?
+            }
+            // What was imported without types says so; from any other folder the file was lost.
+            None if manifest.imported_from.is_some() => TypeGraph::default(),
+            None => return Err(missing(path, SYMTYPES)),
+        };
+        let config = match read(CONFIG)? {
+            None if manifest.imported_from.is_none() => return Err(missing(path, CONFIG)),
+            config => config,
+        };
         Ok(Baseline {
             path: path.to_owned(),
             manifest,
             symvers: symvers.symvers,
             types,
-            config: part(CONFIG)?,
+            config,
             kept,
             warnings: symvers
                 .warnings
@@ -120,9 +126,16 @@ impl Baseline {
     }
 
     /// A file of the folder that people keep and that not every baseline has: `stablelist`, `rules.toml`,
-    /// `approvals.toml`, `modules.json`.
+    /// `approvals.toml`, `modules.json`, `updates.toml`.
     #[must_use]
     pub fn optional(&self, file: &str) -> Option<&[u8]> {
         self.kept.get(file).map(Vec::as_slice)
+    }
+}
+
+fn missing(path: &Path, file: &str) -> BaselineError {
+    BaselineError::Missing {
+        path: path.to_owned(),
+        what: format!("it has no {file}"),
     }
 }

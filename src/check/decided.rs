@@ -134,10 +134,10 @@ impl<'a> Decided<'a> {
         symbols.insert(symbol.to_owned());
     }
 
-    /// A rule as reports name it.
+    /// A rule as reports name it, if it sets a severity and does not leave the built-in one.
     pub(super) fn rule_text(&self, rule: Option<usize>) -> Option<String> {
         let rule = self.decisions.rules.rules().get(rule?)?;
-        Some(rule.to_string())
+        rule.severity.map(|_| rule.to_string())
     }
 
     /// Fills in what the decisions did to the run and what it lacks.

@@ -115,8 +115,10 @@ impl<'a> Judge<'a> {
             let judged = self.symbol_change(symbol, change, all, comparison);
             let standing = self.standing(symbol);
             if standing == Standing::Unlisted && judged.severity <= Severity::Note {
+                let mut rules = judged.changes.iter().filter_map(|c| c.rule.clone());
                 findings.unprotected.push(UnprotectedChange {
                     symbol: symbol.clone(),
+                    rule: rules.next(),
                     classes: judged
                         .changes
                         .into_iter()

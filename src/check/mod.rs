@@ -22,8 +22,8 @@ mod verdict;
 pub use diff::{Pair, diff};
 pub use explain::explain;
 pub use reasons::{
-    baseline_reason, candidate_reason, commit_name, day_of, history_reason, kbuild_reason,
-    list_reasons, module_reason, policy_reason, snapshot_reason,
+    baseline_reason, candidate_reason, commit_name, day_of, day_of_commit, history_reason,
+    kbuild_reason, list_reasons, module_reason, policy_reason, snapshot_reason,
 };
 pub use rebuild::rebuild;
 pub use run::{Gate, Series, run};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::causes::CauseTable;
-use super::comparable::mismatches;
+use super::comparable::{mismatches, unknown_circumstances};
 use super::findings::{Judge, full_name};
 use super::hidden::hidden;
 use super::reasons::{commit_name, history_reason, snapshot_reason};
@@ -59,6 +59,16 @@ pub fn run(gate: &Gate<'_>, series: Series<'_>, builder: &mut Builder<'_>) -> Re
             "CONFIG_MODVERSIONS is off: the CRCs are not enforced by that kernel, whose loader compares none"
                 .to_owned(),
         );
+    }
+    let baseline = gate.baseline;
+    let unknown = unknown_circumstances(&baseline.name(), &baseline.manifest);
+    report.warnings.extend(unknown);
+    if baseline.types.is_empty() {
+        report.warnings.push(format!(
+            "the baseline {} holds no types, so its changed CRCs are told without what caused them; \
+             the commits are explained one by one",
+            baseline.name()
+        ));
     }
     let mut run = Run {
         gate,
@@ -195,6 +205,9 @@ impl Run<'_> {
             types: &baseline.types,
         };
         let mut comparison = compare(base, side(tip));
+        if baseline.manifest.protected_only {
+            comparison = comparison.without_additions();
+        }
         self.unexplained(&comparison.unexplained, None);
         let mut findings = self.judge.findings(&mut comparison, base, side(tip));
         let unknown = self.judge.unknown_modules(&mut findings);

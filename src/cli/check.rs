@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use super::baseline::stored_config;
 use super::outputs::Outputs;
 use super::policy_files::PolicyFiles;
 use super::progress::Shown;
@@ -17,11 +18,11 @@ use crate::check::{
     Gate, Series, history_reason, kbuild_reason, list_reasons, run, snapshot_reason, unchecked,
 };
 use crate::history::{Repo, Walk};
-use crate::kbuild::{Config, ConfigBase, ConfigSource, ConfigText};
+use crate::kbuild::{Config, ConfigBase, ConfigSource, KbuildError};
 use crate::modules::Database;
 use crate::policy::{Decisions, ProtectedSet, RuleContext};
 use crate::report::{Mode, Reason, ReasonCode, Report};
-use crate::snapshot::Builder;
+use crate::snapshot::{Builder, UNKNOWN};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -165,21 +166,11 @@ impl Check {
         let decisions = self
             .decisions(&options, &baseline, &files, &walk, warnings)
             .map_err(one)?;
-        let config = self.config(&baseline).map_err(one)?;
-        let source = ConfigSource {
-            base: ConfigBase::Text(ConfigText {
-                bytes: baseline.config.clone(),
-                label: baseline
-                    .path
-                    .join(crate::baseline::CONFIG)
-                    .display()
-                    .to_string(),
-            }),
-            fragments: Vec::new(),
-        };
+        let (config, source) = self.config(&baseline).map_err(one)?;
+        let arch = baseline.manifest.fingerprint.arch.as_str();
         let settings = self
             .toolchain
-            .settings(source, Some(&baseline.manifest.fingerprint.arch))
+            .settings(source, Some(arch).filter(|arch| *arch != UNKNOWN))
             .map_err(|reason| vec![reason])?;
         let cache = settings.cache.clone();
         let progress = Shown::new(context);
@@ -259,22 +250,34 @@ impl Check {
         decisions::read(named, Some(baseline), &context, today, &read, warnings)
     }
 
-    /// The baseline's configuration, which `--config` must equal.
-    fn config(&self, baseline: &Baseline) -> Result<Config, Reason> {
-        let label = baseline
-            .path
-            .join(crate::baseline::CONFIG)
-            .display()
-            .to_string();
-        let config =
-            Config::parse(&baseline.config, &label).map_err(|error| kbuild_reason(&error))?;
-        if let Some(path) = &self.config {
-            let text = crate::kbuild::read_config(path).map_err(|error| kbuild_reason(&error))?;
-            let other =
-                Config::parse(&text.bytes, &text.label).map_err(|error| kbuild_reason(&error))?;
+    /// The baseline's configuration, which `--config` must equal, or in its place that of `--config`.
+    fn config(&self, baseline: &Baseline) -> Result<(Config, ConfigSource), Reason> {
+        let wrong = |error: KbuildError| kbuild_reason(&error);
+        let named = match &self.config {
+            Some(path) => Some(crate::kbuild::read_config(path).map_err(wrong)?),
+            None => None,
+        };
+        let stored = stored_config(baseline, &baseline.path);
+        let text = stored.clone().or_else(|| named.clone()).ok_or_else(|| {
+            reason(
+                ReasonCode::BaselineMismatch,
+                format!(
+                    "the baseline {} was imported without a configuration",
+                    baseline.name()
+                ),
+                "name the configuration that the kernel was built with: --config FILE",
+            )
+        })?;
+        let config = Config::parse(&text.bytes, &text.label).map_err(wrong)?;
+        if let (Some(_), Some(named)) = (stored, named) {
+            let other = Config::parse(&named.bytes, &named.label).map_err(wrong)?;
             configs::equal(&config, &other, &baseline.name())?;
         }
-        Ok(config)
+        let source = ConfigSource {
+            base: ConfigBase::Text(text),
+            fragments: Vec::new(),
+        };
+        Ok((config, source))
     }
 
     /// The commits, and the folder that a patch series was applied in.

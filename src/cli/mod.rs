@@ -9,6 +9,7 @@ mod configs;
 mod decisions;
 mod diff;
 mod explain;
+mod import;
 mod interrupt;
 mod lists;
 mod modules;
@@ -22,6 +23,7 @@ mod settings;
 mod stdout;
 mod symvers;
 mod toolchain;
+mod update;
 mod validate;
 
 use std::process::ExitCode;

@@ -39,9 +39,17 @@ pub struct Comparison {
     pub changes: BTreeMap<String, Change>,
     /// The causes, by name and fingerprint.
     pub causes: Vec<Cause>,
-    /// Symbols whose CRC changed though no definition they reach differs, by name. Both sides know types, so either the
-    /// types or the CRCs of a side are wrong.
+    /// Symbols whose CRC changed though no definition they reach differs, by name. Both sides know the types behind them, so
+    /// either the types or the CRCs of a side are wrong.
     pub unexplained: Vec<String>,
+}
+
+impl Comparison {
+    /// Leaves out what the head side adds, for a base side that knows protected symbols only.
+    pub fn without_additions(mut self) -> Comparison {
+        self.changes.retain(|_, change| change.base.is_some());
+        self
+    }
 }
 
 /// Compares two sides.
@@ -72,7 +80,7 @@ pub fn compare(base: Side<'_>, head: Side<'_>) -> Comparison {
                     change.causes = attribution.causes;
                     change.witness = attribution.witness;
                 }
-                None if !base.types.is_empty() && !head.types.is_empty() => {
+                None if knows(base, symbol) && knows(head, symbol) => {
                     comparison.unexplained.push(symbol.to_owned());
                 }
                 None => {}
@@ -83,6 +91,11 @@ pub fn compare(base: Side<'_>, head: Side<'_>) -> Comparison {
     comparison.causes = attributor.map(Attributor::into_causes).unwrap_or_default();
     sort_causes(&mut comparison);
     comparison
+}
+
+/// Whether a side has types behind a symbol; imported ones may lack some.
+fn knows(side: Side<'_>, symbol: &str) -> bool {
+    side.types.exporter(symbol).is_some()
 }
 
 /// Both exports of every symbol that a side has, by symbol.
@@ -186,6 +199,9 @@ fn module_change(base: &str, head: &str) -> Option<ChangeClass> {
     }
 }
 
+#[cfg(test)]
+#[path = "properties.rs"]
+mod properties;
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;

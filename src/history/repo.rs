@@ -216,6 +216,14 @@ impl Repo {
         })
     }
 
+    /// Whether a commit has a folder at the path; symbolic links are not followed.
+    ///
+    /// # Errors
+    /// If an object on the way is missing or damaged.
+    pub fn has_folder(&self, commit: &Commit, path: &str) -> Result<bool, HistoryError> {
+        self.with(|repo| tree::has_folder(repo, commit, path))
+    }
+
     /// The top folder of the work tree; none for a bare repository.
     ///
     /// # Errors

@@ -30,6 +30,8 @@ pub enum Format {
     Symbols,
     /// Those of them that both sides export, one a line.
     ModSymbols,
+    /// Each change as one sentence, as ksymvers' `short` has them.
+    Short,
 }
 
 impl Format {
@@ -46,6 +48,7 @@ impl Format {
         (Format::Html, "html"),
         (Format::Symbols, "symbols"),
         (Format::ModSymbols, "mod-symbols"),
+        (Format::Short, "short"),
     ];
 
     /// The spellings of all formats, for help and error texts.
@@ -147,7 +150,7 @@ mod tests {
         assert_eq!(
             said("xml:a"),
             Err(
-                "unknown output format \"xml\"; known are console, json, junit, gitlab, markdown, github, sarif, codequality, html, symbols, mod-symbols"
+                "unknown output format \"xml\"; known are console, json, junit, gitlab, markdown, github, sarif, codequality, html, symbols, mod-symbols, short"
                     .to_owned()
             )
         );

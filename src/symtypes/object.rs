@@ -65,8 +65,17 @@ impl TypeGraph {
         if files.is_empty() {
             return Err(SymtypesError::NoFiles { name });
         }
+        TypeGraph::from_files(&files, &name)
+    }
+
+    /// Reads the symtypes of units, each as the unit's path and its file, packed or not; `name` stands for all of them in
+    /// errors.
+    ///
+    /// # Errors
+    /// If a file cannot be read or is wrong.
+    pub fn from_files(files: &[(String, PathBuf)], name: &str) -> Result<TypeGraph, SymtypesError> {
         let paths: Vec<String> = files.iter().map(|(path, _)| path.clone()).collect();
-        let size = files.len().div_ceil(PARTS);
+        let size = files.len().div_ceil(PARTS).max(1);
         let parts: Result<Vec<Part>, SymtypesError> = files
             .par_chunks(size)
             .enumerate()
@@ -81,7 +90,7 @@ impl TypeGraph {
                 Ok(part)
             })
             .collect();
-        join(parts?, &paths, &name)
+        join(parts?, &paths, name)
     }
 }
 

@@ -4,6 +4,7 @@
 //! the one modpost writes (`Documentation/kbuild/modules.rst` of the kernel). What every reader of files needs
 //! lives here too, as the lowest room: unpacking, findings with their lines, and naming a file of another format.
 
+mod kabi_module;
 mod looks;
 mod problems;
 mod read;
@@ -13,6 +14,7 @@ mod write;
 use std::collections::BTreeMap;
 use std::fmt;
 
+pub use kabi_module::{is_kabi_module_file, is_kabi_module_folder, kabi_module_types};
 pub use looks::looks_like;
 pub(crate) use problems::shown;
 pub use problems::{PROBLEM_LIMIT, Problem, Problems};

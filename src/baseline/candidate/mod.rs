@@ -10,6 +10,7 @@
 //! | a headers package, unpacked, or a build tree | its `Module.symvers` |
 //! | `/lib/modules/K` | `symvers.gz` (`.xz`, `.zst`) or `build/Module.symvers` |
 //! | a folder that a package was unpacked in | the one file of the above that it holds |
+//! | a `Module.kabi` file, or Red Hat's folder with a file for each symbol | the protected symbols and no other |
 //!
 //! Types are looked for beside the exports: `symtypes.zst`, `symtypes` and their packed forms, or the name of the
 //! exports' file with `symvers` replaced by `symtypes` (`symvers-default.gz`, `symtypes-default.gz`).
@@ -25,7 +26,7 @@ pub use error::CandidateError;
 use super::folder::MANIFEST;
 use super::{Baseline, Manifest};
 use crate::symtypes::TypeGraph;
-use crate::symvers::{Symvers, SymversError, UNPACK_LIMIT, unpack};
+use crate::symvers::{Symvers, SymversError, UNPACK_LIMIT, is_kabi_module_folder, unpack};
 
 /// The most bytes of a configuration that is found beside the exports.
 const CONFIG_LIMIT: u64 = 8 << 20;
@@ -47,6 +48,8 @@ pub struct Candidate {
     pub config: Option<Vec<u8>>,
     /// What the kernel was made of, for a baseline folder.
     pub manifest: Option<Manifest>,
+    /// Whether the exports are those of a list of protected symbols, so that nothing is known about any other.
+    pub protected_only: bool,
     /// What is odd about the files and changes nothing.
     pub warnings: Vec<String>,
 }
@@ -57,6 +60,7 @@ pub(super) struct Parts {
     symvers: Vec<u8>,
     types: Option<Source>,
     config: Option<Vec<u8>>,
+    protected_only: bool,
 }
 
 /// Where types come from.
@@ -65,6 +69,8 @@ pub(super) enum Source {
     Path(PathBuf),
     /// Bytes out of a package.
     Bytes(String, Vec<u8>),
+    /// Files of units, each with the unit's name; the text stands for all of them.
+    Files(String, Vec<(String, PathBuf)>),
 }
 
 impl Candidate {
@@ -77,11 +83,40 @@ impl Candidate {
         if path.join(MANIFEST).is_file() {
             return of_baseline(path, types);
         }
-        let mut parts = find::parts(path)?;
-        if let Some(types) = types {
-            parts.types = Some(Source::Path(types.to_owned()));
+        if path.is_dir() && is_kabi_module_folder(path) {
+            return Candidate::of_kabi_module(path, types, None);
         }
-        of_parts(path, parts)
+        with_types(path, find::parts(path)?, types)
+    }
+
+    /// Reads Red Hat's folder with a file for each symbol as it stood in a minor release, or stands today.
+    ///
+    /// # Errors
+    /// If a file is wrong, or no symbol is in force.
+    pub fn of_kabi_module(
+        path: &Path,
+        types: Option<&Path>,
+        minor: Option<u32>,
+    ) -> Result<Candidate, CandidateError> {
+        with_types(path, find::kabi_module(path, minor)?, types)
+    }
+
+    /// The kernel that a baseline holds.
+    #[must_use]
+    pub fn of_baseline(baseline: Baseline) -> Candidate {
+        let has_types = !baseline.types.is_empty();
+        Candidate {
+            source: baseline.path.display().to_string(),
+            types_source: has_types
+                .then(|| baseline.path.join(super::SYMTYPES).display().to_string()),
+            path: baseline.path,
+            symvers: baseline.symvers,
+            types: baseline.types,
+            config: baseline.config,
+            protected_only: baseline.manifest.protected_only,
+            manifest: Some(baseline.manifest),
+            warnings: baseline.warnings,
+        }
     }
 
     /// Short name for reports: the last part of the path that says something.
@@ -97,7 +132,7 @@ impl Candidate {
             .collect();
         match parts.as_slice() {
             // Every kernel's file has this name; the folder tells them apart.
-            [.., folder, file] if file.starts_with("Module.symvers") => format!("{folder}/{file}"),
+            [.., folder, file] if file.starts_with("Module.") => format!("{folder}/{file}"),
             [.., last] => last.clone(),
             [] => full.display().to_string(),
         }
@@ -105,23 +140,24 @@ impl Candidate {
 }
 
 fn of_baseline(path: &Path, types: Option<&Path>) -> Result<Candidate, CandidateError> {
-    let baseline = Baseline::load(path)?;
-    let mut candidate = Candidate {
-        path: path.to_owned(),
-        source: path.display().to_string(),
-        symvers: baseline.symvers,
-        types: baseline.types,
-        types_source: Some(path.join(super::SYMTYPES).display().to_string()),
-        config: Some(baseline.config),
-        manifest: Some(baseline.manifest),
-        warnings: baseline.warnings,
-    };
+    let mut candidate = Candidate::of_baseline(Baseline::load(path)?);
     if let Some(types) = types {
         let (graph, name) = read_types(Source::Path(types.to_owned()))?;
         candidate.types = graph;
         candidate.types_source = Some(name);
     }
     Ok(candidate)
+}
+
+fn with_types(
+    path: &Path,
+    mut parts: Parts,
+    types: Option<&Path>,
+) -> Result<Candidate, CandidateError> {
+    if let Some(types) = types {
+        parts.types = Some(Source::Path(types.to_owned()));
+    }
+    of_parts(path, parts)
 }
 
 fn of_parts(path: &Path, parts: Parts) -> Result<Candidate, CandidateError> {
@@ -156,6 +192,7 @@ fn of_parts(path: &Path, parts: Parts) -> Result<Candidate, CandidateError> {
         types_source,
         config: parts.config,
         manifest: None,
+        protected_only: parts.protected_only,
         warnings,
     })
 }
@@ -167,6 +204,7 @@ fn read_types(source: Source) -> Result<(TypeGraph, String), CandidateError> {
             TypeGraph::read(&unpack(&bytes, &name, UNPACK_LIMIT)?, &name)?,
             name,
         ),
+        Source::Files(name, files) => (TypeGraph::from_files(&files, &name)?, name),
     })
 }
 
