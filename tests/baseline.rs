@@ -327,7 +327,11 @@ fn reports_are_the_same_every_time() {
     for threads in ["1", "2", "7"] {
         let outputs = formats.map(|format| format!("{format}:{format}"));
         let mut arguments = vec!["diff", "old", "new"];
-        arguments.extend(outputs.iter().flat_map(|output| ["--output", output]));
+        arguments.extend(
+            outputs
+                .iter()
+                .flat_map(|output| ["--output", output.as_str()]),
+        );
         Run::new(&arguments)
             .env("RAYON_NUM_THREADS", threads)
             .dir(place.0.path())

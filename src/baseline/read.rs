@@ -41,13 +41,18 @@ impl Baseline {
     /// # Errors
     /// If a file is missing or damaged, if there is no export, or if no export carries a CRC.
     pub fn load(path: &Path) -> Result<Baseline, BaselineError> {
+        Baseline::load_into(path, TypeGraph::default())
+    }
+
+    /// As [`Baseline::load`], with types that are read into `types`, a graph without units.
+    pub(super) fn load_into(path: &Path, types: TypeGraph) -> Result<Baseline, BaselineError> {
         if !path.is_dir() {
             return Err(BaselineError::Missing {
                 path: path.to_owned(),
                 what: "the folder does not exist".to_owned(),
             });
         }
-        Baseline::read(path, &mut |file| {
+        Baseline::read_into(path, types, &mut |file| {
             let file = path.join(file);
             if file.exists() {
                 Ok(Some(read_file(&file, UNPACK_LIMIT)?))
@@ -62,6 +67,14 @@ impl Baseline {
     /// # Errors
     /// As [`Baseline::load`], and what `read` fails with.
     pub fn read(path: &Path, read: &mut ReadPart<'_>) -> Result<Baseline, BaselineError> {
+        Baseline::read_into(path, TypeGraph::default(), read)
+    }
+
+    fn read_into(
+        path: &Path,
+        types: TypeGraph,
+        read: &mut ReadPart<'_>,
+    ) -> Result<Baseline, BaselineError> {
         let mut kept = BTreeMap::new();
         for file in KEPT {
             if let Some(bytes) = read(file)? {
@@ -90,10 +103,10 @@ impl Baseline {
         let symtypes = path.join(SYMTYPES).display().to_string();
         let types = match read(SYMTYPES)? {
             Some(packed) => {
-                TypeGraph::from_consolidated(&unpack(&packed, &symtypes, UNPACK_LIMIT)?, &symtypes)?
+                types.consolidated(&unpack(&packed, &symtypes, UNPACK_LIMIT)?, &symtypes)?
             }
             // What was imported without types says so; from any other folder the file was lost.
-            None if manifest.imported_from.is_some() => TypeGraph::default(),
+            None if manifest.imported_from.is_some() => types,
             None => return Err(missing(path, SYMTYPES)),
         };
         let config = match read(CONFIG)? {

@@ -99,7 +99,7 @@ impl<'a> Decided<'a> {
     pub(super) fn approve(
         &self,
         symbol: &str,
-        fingerprints: &[String],
+        fingerprints: &[&str],
         change: &mut ClassifiedChange,
     ) {
         let mut lacking = Vec::new();
@@ -112,9 +112,9 @@ impl<'a> Decided<'a> {
                 }
                 ApprovalStanding::Expired(_) => {
                     self.ask(fingerprint, symbol);
-                    lacking.push(fingerprint.clone());
+                    lacking.push((*fingerprint).to_owned());
                 }
-                ApprovalStanding::Unapproved => lacking.push(fingerprint.clone()),
+                ApprovalStanding::Unapproved => lacking.push((*fingerprint).to_owned()),
             }
         }
         if covered > 0 && lacking.is_empty() {

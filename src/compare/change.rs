@@ -57,38 +57,45 @@ impl Comparison {
 /// A changed CRC gets its causes where both sides know the types behind it.
 #[must_use]
 pub fn compare(base: Side<'_>, head: Side<'_>) -> Comparison {
-    // What a search needs is only made where a CRC changed.
-    let mut attributor = None;
-    let mut comparison = Comparison::default();
+    let mut changes: Vec<(String, Change)> = Vec::new();
     for (symbol, base_export, head_export) in pairs(base.symvers, head.symvers) {
         let classes = classify(base_export, head_export);
-        if classes.is_empty() {
-            continue;
+        if !classes.is_empty() {
+            let change = Change {
+                base: base_export.cloned(),
+                head: head_export.cloned(),
+                causes: Vec::new(),
+                witness: Vec::new(),
+                classes,
+            };
+            changes.push((symbol.to_owned(), change));
         }
-        let mut change = Change {
-            base: base_export.cloned(),
-            head: head_export.cloned(),
-            causes: Vec::new(),
-            witness: Vec::new(),
-            classes,
-        };
-        if change.classes.contains(&ChangeClass::CrcChanged) {
-            let attributor =
-                attributor.get_or_insert_with(|| Attributor::new(base.types, head.types));
-            match attributor.attribute(symbol) {
+    }
+    let mut comparison = Comparison::default();
+    let is_crc = |change: &Change| change.classes.contains(&ChangeClass::CrcChanged);
+    let known = !base.types.is_empty() && !head.types.is_empty();
+    // What a search needs is only made where a CRC changed.
+    if known && changes.iter().any(|(_, change)| is_crc(change)) {
+        let mut attributor = Attributor::new(base.types, head.types);
+        let crcs = changes.iter().filter(|(_, change)| is_crc(change));
+        let symbols: Vec<&str> = crcs.map(|(symbol, _)| symbol.as_str()).collect();
+        let found = attributor.attribute(&symbols);
+        let crcs = changes.iter_mut().filter(|(_, change)| is_crc(change));
+        for ((symbol, change), found) in crcs.zip(found) {
+            match found {
                 Some(attribution) => {
                     change.causes = attribution.causes;
                     change.witness = attribution.witness;
                 }
                 None if knows(base, symbol) && knows(head, symbol) => {
-                    comparison.unexplained.push(symbol.to_owned());
+                    comparison.unexplained.push(symbol.clone());
                 }
                 None => {}
             }
         }
-        comparison.changes.insert(symbol.to_owned(), change);
+        comparison.causes = attributor.into_causes();
     }
-    comparison.causes = attributor.map(Attributor::into_causes).unwrap_or_default();
+    comparison.changes = changes.into_iter().collect();
     sort_causes(&mut comparison);
     comparison
 }

@@ -22,6 +22,7 @@ mod read;
 mod sections;
 mod table;
 mod token;
+mod vocabulary;
 mod write;
 
 use std::fmt;

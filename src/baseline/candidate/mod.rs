@@ -80,13 +80,24 @@ impl Candidate {
     /// If nothing or more than one thing of the kind is found, if it cannot be read, if there is no export, if no
     /// export carries a CRC, or if the file is a partial result of a kernel build.
     pub fn load(path: &Path, types: Option<&Path>) -> Result<Candidate, CandidateError> {
-        if path.join(MANIFEST).is_file() {
-            return of_baseline(path, types);
-        }
-        if path.is_dir() && is_kabi_module_folder(path) {
-            return Candidate::of_kabi_module(path, types, None);
-        }
-        with_types(path, find::parts(path)?, types)
+        load_into(path, types, TypeGraph::default())
+    }
+
+    /// Reads another candidate, which shares the names and texts of its types with this one: two kernels have most of
+    /// them in common.
+    ///
+    /// # Errors
+    /// As [`Candidate::load`].
+    pub fn beside(
+        mut self,
+        path: &Path,
+        types: Option<&Path>,
+    ) -> Result<(Candidate, Candidate), CandidateError> {
+        let own = std::mem::take(&mut self.types);
+        let (own, other) =
+            own.beside(|empty| load_into(path, types, empty), |other| &other.types)?;
+        self.types = own;
+        Ok((self, other))
     }
 
     /// Reads Red Hat's folder with a file for each symbol as it stood in a minor release, or stands today.
@@ -98,7 +109,8 @@ impl Candidate {
         types: Option<&Path>,
         minor: Option<u32>,
     ) -> Result<Candidate, CandidateError> {
-        with_types(path, find::kabi_module(path, minor)?, types)
+        let parts = find::kabi_module(path, minor)?;
+        with_types(path, parts, types, TypeGraph::default())
     }
 
     /// The kernel that a baseline holds.
@@ -139,10 +151,32 @@ impl Candidate {
     }
 }
 
-fn of_baseline(path: &Path, types: Option<&Path>) -> Result<Candidate, CandidateError> {
-    let mut candidate = Candidate::of_baseline(Baseline::load(path)?);
+/// Reads a candidate whose types go into `empty`, a graph without units.
+fn load_into(
+    path: &Path,
+    types: Option<&Path>,
+    empty: TypeGraph,
+) -> Result<Candidate, CandidateError> {
+    if path.join(MANIFEST).is_file() {
+        return of_baseline(path, types, empty);
+    }
+    let parts = if path.is_dir() && is_kabi_module_folder(path) {
+        find::kabi_module(path, None)?
+    } else {
+        find::parts(path)?
+    };
+    with_types(path, parts, types, empty)
+}
+
+fn of_baseline(
+    path: &Path,
+    types: Option<&Path>,
+    empty: TypeGraph,
+) -> Result<Candidate, CandidateError> {
+    let mut candidate = Candidate::of_baseline(Baseline::load_into(path, empty)?);
     if let Some(types) = types {
-        let (graph, name) = read_types(Source::Path(types.to_owned()))?;
+        let empty = std::mem::take(&mut candidate.types).emptied();
+        let (graph, name) = read_types(Source::Path(types.to_owned()), empty)?;
         candidate.types = graph;
         candidate.types_source = Some(name);
     }
@@ -153,14 +187,15 @@ fn with_types(
     path: &Path,
     mut parts: Parts,
     types: Option<&Path>,
+    empty: TypeGraph,
 ) -> Result<Candidate, CandidateError> {
     if let Some(types) = types {
         parts.types = Some(Source::Path(types.to_owned()));
     }
-    of_parts(path, parts)
+    of_parts(path, parts, empty)
 }
 
-fn of_parts(path: &Path, parts: Parts) -> Result<Candidate, CandidateError> {
+fn of_parts(path: &Path, parts: Parts, empty: TypeGraph) -> Result<Candidate, CandidateError> {
     let name = parts.source;
     let read = match Symvers::read(&parts.symvers, &name) {
         Err(SymversError::Empty { .. }) => return Err(CandidateError::Empty { name }),
@@ -174,10 +209,10 @@ fn of_parts(path: &Path, parts: Parts) -> Result<Candidate, CandidateError> {
     }
     let (types, types_source) = match parts.types {
         Some(source) => {
-            let (types, name) = read_types(source)?;
+            let (types, name) = read_types(source, empty)?;
             (types, Some(name))
         }
-        None => (TypeGraph::default(), None),
+        None => (empty, None),
     };
     let warnings = read
         .warnings
@@ -197,14 +232,14 @@ fn of_parts(path: &Path, parts: Parts) -> Result<Candidate, CandidateError> {
     })
 }
 
-fn read_types(source: Source) -> Result<(TypeGraph, String), CandidateError> {
+fn read_types(source: Source, empty: TypeGraph) -> Result<(TypeGraph, String), CandidateError> {
     Ok(match source {
-        Source::Path(path) => (TypeGraph::load(&path)?, path.display().to_string()),
+        Source::Path(path) => (empty.load_into(&path)?, path.display().to_string()),
         Source::Bytes(name, bytes) => (
-            TypeGraph::read(&unpack(&bytes, &name, UNPACK_LIMIT)?, &name)?,
+            empty.read_into(&unpack(&bytes, &name, UNPACK_LIMIT)?, &name)?,
             name,
         ),
-        Source::Files(name, files) => (TypeGraph::from_files(&files, &name)?, name),
+        Source::Files(name, files) => (empty.files(&files, &name)?, name),
     })
 }
 
