@@ -237,7 +237,7 @@ fn a_file_for_each_symbol() {
     place
         .run(&["diff", "old", "new", "--protect", "kabi"])
         .code(2)
-        .err_has("q_free:2: the line of `q_exit` in the file of another symbol");
+        .out_has("q_free:2: the line of `q_exit` in the file of another symbol");
 }
 
 /// A `Module.kabi` is its own list, and what it does not list is neither added nor missed.

@@ -1,6 +1,6 @@
 //! `kabigate explain`: what a class of change means, or what changed behind a symbol.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -59,7 +59,7 @@ impl Explain {
         }
     }
 
-    fn symbol(&self, context: &Context, symbol: &str, old: &PathBuf, new: &PathBuf) -> Outcome {
+    fn symbol(&self, context: &Context, symbol: &str, old: &Path, new: &Path) -> Outcome {
         let wrong = |error: CandidateError| candidate_reason(&error);
         let base = Candidate::load(old, self.old_symtypes.as_deref()).map_err(wrong)?;
         let (base, head) = base

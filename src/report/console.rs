@@ -204,15 +204,16 @@ fn causes(view: &View<'_>, ink: Ink<'_>, room: usize) -> Vec<String> {
     }
     let named = causes.len().min(MAX_CAUSES);
     let mut lines = ink.heading(&wording::counted(causes.len(), "cause"));
-    let mut in_full = true;
+    let (mut in_full, mut ended) = (0, false);
     for (at, cause) in causes.iter().take(named).enumerate() {
         // One line each for the causes still to come, and one that counts the others.
         let reserved = named - at;
-        // The worst ones in full; a full one between short ones would seem to be worse than these.
-        let block = in_full.then(|| one_cause(view, ink, at + 1, cause));
+        // The worst ones in full; a full one behind short ones would seem to be worse than these.
+        let block = (!ended).then(|| one_cause(view, ink, at + 1, cause));
         let block = block.filter(|block| lines.len() + block.len() + reserved <= room);
-        in_full = block.is_some();
+        ended |= block.is_none() && in_full > 0;
         if let Some(block) = block {
+            in_full += 1;
             lines.extend(block);
         } else if lines.len() + 2 <= room {
             lines.push(short_cause(ink, at + 1, cause));
