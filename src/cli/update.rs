@@ -1,5 +1,6 @@
 //! `kabigate baseline update`: another revision in place of the one that a baseline holds, and what that accepts.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -194,11 +195,22 @@ impl Update {
         commit: Option<&Commit>,
         report: &Report,
     ) -> Entry {
+        let symbols = report.tip.symbols.iter();
+        let protected: BTreeSet<&str> = symbols
+            .filter(|symbol| symbol.protected)
+            .map(|symbol| symbol.symbol.as_str())
+            .collect();
+        let of = |symbols: &[String]| {
+            let symbols = symbols.iter();
+            symbols
+                .filter(|one| protected.contains(one.as_str()))
+                .count()
+        };
         let approved = report.policy.in_state(ApprovalState::Used);
         let approved = approved.map(|one| Accepted {
             fingerprint: one.fingerprint.clone(),
             what: one.what.clone(),
-            symbols: one.symbols.len(),
+            symbols: of(&one.symbols),
             reason: one.reason.clone(),
             owner: Some(one.owner.clone()),
             reference: one.reference.clone(),
