@@ -179,6 +179,8 @@ fn gate_on_a_real_kernel() {
     range_says_what_the_series_said(&place, &series);
     commits_that_cannot_be_checked(&place);
     observing_hides_only_breaks(&place);
+    approvals_over_a_rebase(&place);
+    updates_say_why(&place);
     sharded::parts_give_the_whole_report(&place);
     sharded::parts_around_commits_that_cannot_be_checked(&place);
     edits::edited_policy(&place);
@@ -488,6 +490,107 @@ fn observing_hides_only_breaks(place: &Place) {
         &["--range", "base..HEAD", "--per-commit", "--cache", &cache],
     );
     assert_eq!(report["verdict"], "fail");
+}
+
+/// An approval holds over a rebase, does not cover a further change of the same structure, and ends with its last day.
+fn approvals_over_a_rebase(place: &Place) {
+    let (tree, cache) = (place.path("linux"), place.cache());
+    let header = tree.join("include/linux/netdevice.h");
+    let approvals = place.text("approvals.toml");
+    let check = |name: &str, code, more: &[&str]| {
+        let mut arguments = vec!["--range", "base..HEAD", "--cache", &cache];
+        arguments.extend(more);
+        place.check(name, code, &arguments)
+    };
+    let line = |report: &Value| cause(report, "struct net_device")["head"]["line"].as_u64();
+    git(&tree, ["checkout", "-q", "-b", "feature", "base"]);
+    git(&tree, ["cherry-pick", "main~4"]);
+    let (_, before) = check("feature", 1, &[]);
+    let entry = before["policy"]["to_approve"][0]["toml"].as_str().unwrap();
+    let entry = entry
+        .replace("reason = \"\"", "reason = \"nobody allocates it\"")
+        .replace("owner = \"\"", "owner = \"net\"");
+    fs::write(&approvals, entry + "expires = 2027-01-31\n").unwrap();
+    check("approved", 0, &["--approvals", &approvals]);
+
+    git(&tree, ["checkout", "-q", "-b", "rebased", "base"]);
+    let text = fs::read_to_string(&header).unwrap();
+    fs::write(&header, format!("/* one\n * two\n */\n{text}")).unwrap();
+    git(&tree, ["commit", "-q", "-a", "-m", "net: say more"]);
+    git(&tree, ["cherry-pick", "feature"]);
+    let (_, after) = check("rebased", 0, &["--approvals", &approvals]);
+    assert_eq!(line(&after), line(&before).map(|line| line + 3));
+    assert_eq!(after["policy"]["approvals"][0]["state"], "used");
+    let (ended, _) = check(
+        "expired",
+        1,
+        &["--approvals", &approvals, "--today", "2027-02-01"],
+    );
+    ended
+        .out_has("Approvals that expired")
+        .out_has("expired after 2027-01-31");
+
+    git(&tree, ["checkout", "-q", "-b", "further"]);
+    let text = fs::read_to_string(&header).unwrap();
+    let further = text.replace("link_flaps;", "link_flaps;\n\tu32 link_moves;");
+    assert_ne!(text, further);
+    fs::write(&header, further).unwrap();
+    git(
+        &tree,
+        ["commit", "-q", "-a", "-m", "net: count the moves too"],
+    );
+    let (_, again) = check("further", 1, &["--approvals", &approvals]);
+    let lacking = again["policy"]["to_approve"].as_array().unwrap();
+    assert_eq!(lacking.len(), 1, "{lacking:?}");
+    assert_ne!(
+        lacking[0]["fingerprint"],
+        again["policy"]["approvals"][0]["fingerprint"]
+    );
+    git(&tree, ["checkout", "-q", "main"]);
+}
+
+/// Replacing a baseline whose protected symbols break needs approvals or a reason, and records them.
+fn updates_say_why(place: &Place) {
+    let folder = place.text("updated");
+    support::copy(&place.path("baseline"), Path::new(&folder));
+    let (tree, cache) = (place.text("linux"), place.cache());
+    let update = |more: &[&str]| {
+        let arguments = ["baseline", "update", &folder, "--tree", &tree];
+        Run::new(arguments)
+            .args(["--rev", "rebased", "--cache", &cache])
+            .args(more)
+            .end()
+    };
+    let read = |file: &str| fs::read_to_string(Path::new(&folder).join(file)).unwrap();
+    let symvers = read("Module.symvers");
+    update(&[])
+        .code(2)
+        .err_has("struct net_device: layout changed")
+        .err_has("--reason");
+    assert_eq!(read("Module.symvers"), symvers);
+    update(&["--reason", "new series", "--owner", "net"]).code(0);
+    let said = read("updates.toml");
+    for text in [
+        "reason = \"new series\"",
+        "owner = \"net\"",
+        "protected = 5",
+        "what = \"struct net_device: layout changed",
+    ] {
+        assert!(said.contains(text), "{text}: {said}");
+    }
+    assert_ne!(read("Module.symvers"), symvers);
+    let list = read("stablelist");
+    fs::remove_dir_all(&folder).unwrap();
+    support::copy(&place.path("baseline"), Path::new(&folder));
+    assert_eq!(read("stablelist"), list);
+    fs::copy(
+        place.path("approvals.toml"),
+        Path::new(&folder).join("approvals.toml"),
+    )
+    .unwrap();
+    update(&[]).code(0);
+    let said = read("updates.toml");
+    assert!(said.contains("reason = \"nobody allocates it\""), "{said}");
 }
 
 /// A configuration without modules exports nothing that could be checked: exit 3 with the way out.

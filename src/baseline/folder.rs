@@ -14,5 +14,7 @@ pub const STABLELIST: &str = "stablelist";
 pub const RULES: &str = "rules.toml";
 /// Accepted breaks.
 pub const APPROVALS: &str = "approvals.toml";
+/// What replacements of the baseline accepted, and why.
+pub const UPDATES: &str = "updates.toml";
 /// The database of third-party modules.
 pub const MODULES: &str = "modules.json";

@@ -26,6 +26,12 @@ pub struct Manifest {
     /// Whether the kernel's loader compares the CRCs; without `CONFIG_MODVERSIONS` only this program knows them.
     #[serde(default = "enforced", skip_serializing_if = "Clone::clone")]
     pub crcs_enforced: bool,
+    /// What the exports were imported from; none if this program computed them. Types and configuration can be missing then.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub imported_from: Option<String>,
+    /// Whether `Module.symvers` holds protected symbols only, so that nothing is known about any other.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub protected_only: bool,
     /// What the CRCs were computed under.
     pub fingerprint: Fingerprint,
 }

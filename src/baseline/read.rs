@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::folder::{APPROVALS, CONFIG, MANIFEST, MODULES, RULES, STABLELIST, SYMTYPES, SYMVERS};
+use super::folder::{
+    APPROVALS, CONFIG, MANIFEST, MODULES, RULES, STABLELIST, SYMTYPES, SYMVERS, UPDATES,
+};
 use super::{BaselineError, Manifest};
 use crate::symtypes::TypeGraph;
 use crate::symvers::{Symvers, SymversError, UNPACK_LIMIT, read_file, unpack};
@@ -17,10 +19,10 @@ pub struct Baseline {
     pub manifest: Manifest,
     /// Its exports.
     pub symvers: Symvers,
-    /// The types behind them.
+    /// The types behind them; empty if the folder holds none.
     pub types: TypeGraph,
-    /// The kernel configuration, as text.
-    pub config: Vec<u8>,
+    /// The kernel configuration, as text; none if whoever recorded the exports did not have it.
+    pub config: Option<Vec<u8>>,
     /// What is odd about the files and changes nothing.
     pub warnings: Vec<String>,
     /// Digest of the four files that the program makes, as they lie in the folder.
@@ -30,7 +32,7 @@ pub struct Baseline {
 }
 
 /// The files of a baseline folder that people keep.
-const KEPT: [&str; 4] = [STABLELIST, RULES, APPROVALS, MODULES];
+const KEPT: [&str; 5] = [STABLELIST, RULES, APPROVALS, MODULES, UPDATES];
 
 /// Reads a file of a baseline folder by name; `None` if the folder does not have it.
 pub type ReadPart<'a> = dyn FnMut(&str) -> Result<Option<Vec<u8>>, BaselineError> + 'a;
@@ -41,13 +43,18 @@ impl Baseline {
     /// # Errors
     /// If a file is missing or damaged, if there is no export, or if no export carries a CRC.
     pub fn load(path: &Path) -> Result<Baseline, BaselineError> {
+        Baseline::load_into(path, TypeGraph::default())
+    }
+
+    /// As [`Baseline::load`], with types that are read into `types`, a graph without units.
+    pub(super) fn load_into(path: &Path, types: TypeGraph) -> Result<Baseline, BaselineError> {
         if !path.is_dir() {
             return Err(BaselineError::Missing {
                 path: path.to_owned(),
                 what: "the folder does not exist".to_owned(),
             });
         }
-        Baseline::read(path, &mut |file| {
+        Baseline::read_into(path, types, &mut |file| {
             let file = path.join(file);
             if file.exists() {
                 Ok(Some(read_file(&file, UNPACK_LIMIT)?))
@@ -62,6 +69,14 @@ impl Baseline {
     /// # Errors
     /// As [`Baseline::load`], and what `read` fails with.
     pub fn read(path: &Path, read: &mut ReadPart<'_>) -> Result<Baseline, BaselineError> {
+        Baseline::read_into(path, TypeGraph::default(), read)
+    }
+
+    fn read_into(
+        path: &Path,
+        types: TypeGraph,
+        read: &mut ReadPart<'_>,
+    ) -> Result<Baseline, BaselineError> {
         let mut kept = BTreeMap::new();
         for file in KEPT {
             if let Some(bytes) = read(file)? {
@@ -70,19 +85,19 @@ impl Baseline {
         }
         let mut digest = blake3::Hasher::new();
         let mut part = |file: &str| {
-            let bytes = read(file)?.ok_or_else(|| BaselineError::Missing {
-                path: path.to_owned(),
-                what: format!("it has no {file}"),
-            })?;
-            digest.update(&(bytes.len() as u64).to_le_bytes());
-            digest.update(&bytes);
+            let bytes = read(file)?;
+            // A file that is missing is told apart from an empty one.
+            let len = bytes.as_ref().map_or(u64::MAX, |bytes| bytes.len() as u64);
+            digest.update(&len.to_le_bytes());
+            digest.update(bytes.as_deref().unwrap_or_default());
             Ok::<_, BaselineError>(bytes)
         };
+        let required = |bytes: Option<Vec<u8>>, file| bytes.ok_or_else(|| missing(path, file));
         let manifest_path = path.join(MANIFEST);
-        let manifest = Manifest::read(&part(MANIFEST)?, &manifest_path)?;
+        let manifest = Manifest::read(&required(part(MANIFEST)?, MANIFEST)?, &manifest_path)?;
         let symvers_path = path.join(SYMVERS);
         let name = symvers_path.display().to_string();
-        let symvers = match Symvers::read(&part(SYMVERS)?, &name) {
+        let symvers = match Symvers::read(&required(part(SYMVERS)?, SYMVERS)?, &name) {
             Err(SymversError::Empty { .. }) => {
                 return Err(BaselineError::Empty {
                     path: path.to_owned(),
@@ -97,10 +112,18 @@ impl Baseline {
             return Err(BaselineError::Partial { path: symvers_path });
         }
         let symtypes = path.join(SYMTYPES).display().to_string();
-        let packed = part(SYMTYPES)?;
-        let types =
-            TypeGraph::from_consolidated(&unpack(&packed, &symtypes, UNPACK_LIMIT)?, &symtypes)?;
-        let config = part(CONFIG)?;
+        let types = match part(SYMTYPES)? {
+            Some(packed) => {
+                types.consolidated(&unpack(&packed, &symtypes, UNPACK_LIMIT)?, &symtypes)?
+            }
+            // What was imported without types says so; from any other folder the file was lost.
+            None if manifest.imported_from.is_some() => types,
+            None => return Err(missing(path, SYMTYPES)),
+        };
+        let config = match part(CONFIG)? {
+            None if manifest.imported_from.is_none() => return Err(missing(path, CONFIG)),
+            config => config,
+        };
         Ok(Baseline {
             path: path.to_owned(),
             manifest,
@@ -134,9 +157,16 @@ impl Baseline {
     }
 
     /// A file of the folder that people keep and that not every baseline has: `stablelist`, `rules.toml`,
-    /// `approvals.toml`, `modules.json`.
+    /// `approvals.toml`, `modules.json`, `updates.toml`.
     #[must_use]
     pub fn optional(&self, file: &str) -> Option<&[u8]> {
         self.kept.get(file).map(Vec::as_slice)
+    }
+}
+
+fn missing(path: &Path, file: &str) -> BaselineError {
+    BaselineError::Missing {
+        path: path.to_owned(),
+        what: format!("it has no {file}"),
     }
 }

@@ -19,10 +19,19 @@ pub struct Inconsistency {
 
 /// Recomputes the CRC of every versioned symbol that `wanted` selects from the stored types.
 ///
-/// Symbols without CRC have no types behind them and are skipped. The result is sorted by symbol.
+/// Symbols without CRC have no types behind them and are skipped; so are those of an imported baseline that its types do
+/// not know. The result is sorted by symbol.
 #[must_use]
 pub fn verify(baseline: &Baseline, wanted: impl Fn(&str) -> bool + Sync) -> Vec<Inconsistency> {
-    verify_types(&baseline.symvers, &baseline.types, wanted)
+    verify_types(&baseline.symvers, &baseline.types, |symbol| {
+        wanted(symbol) && can_verify(baseline, symbol)
+    })
+}
+
+/// Whether the baseline should hold the types behind a symbol.
+#[must_use]
+pub fn can_verify(baseline: &Baseline, symbol: &str) -> bool {
+    baseline.manifest.imported_from.is_none() || baseline.types.exporter(symbol).is_some()
 }
 
 /// As [`verify`], for exports and types of any source.

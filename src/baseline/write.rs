@@ -42,17 +42,49 @@ pub struct Extra {
     pub content: Vec<u8>,
 }
 
+/// Where the exports of an imported baseline come from.
+#[derive(Clone, Copy, Debug)]
+pub struct Import<'a> {
+    /// What was read, as its own name.
+    pub from: &'a str,
+    /// Whether it holds protected symbols only.
+    pub protected_only: bool,
+}
+
+/// Writes a new baseline folder out of exports that another program recorded; types or configuration that are empty are
+/// left out.
+///
+/// # Errors
+/// As [`create`].
+pub fn import(
+    path: &Path,
+    contents: Contents<'_>,
+    import: Import<'_>,
+    extras: &[Extra],
+) -> Result<(), BaselineError> {
+    place(path, contents, Some(import), extras)
+}
+
 /// Writes a new baseline folder.
 ///
 /// # Errors
 /// If something stands at `path`, or the file system refuses; nothing is left behind then.
 pub fn create(path: &Path, contents: Contents<'_>, extras: &[Extra]) -> Result<(), BaselineError> {
+    place(path, contents, None, extras)
+}
+
+fn place(
+    path: &Path,
+    contents: Contents<'_>,
+    import: Option<Import<'_>>,
+    extras: &[Extra],
+) -> Result<(), BaselineError> {
     if path.exists() {
         return Err(BaselineError::Exists {
             path: path.to_owned(),
         });
     }
-    let staged = stage(path, contents, extras, None)?;
+    let staged = stage(path, contents, import, extras, None)?;
     fs::rename(staged.path(), path).map_err(BaselineError::io(path))?;
     let _ = staged.keep();
     Ok(())
@@ -69,7 +101,7 @@ pub fn replace(path: &Path, contents: Contents<'_>, extras: &[Extra]) -> Result<
             what: format!("it has no {MANIFEST}"),
         });
     }
-    let staged = stage(path, contents, extras, Some(path))?;
+    let staged = stage(path, contents, None, extras, Some(path))?;
     exchange(staged.path(), path).map_err(BaselineError::io(path))
 }
 
@@ -77,6 +109,7 @@ pub fn replace(path: &Path, contents: Contents<'_>, extras: &[Extra]) -> Result<
 fn stage(
     path: &Path,
     contents: Contents<'_>,
+    import: Option<Import<'_>>,
     extras: &[Extra],
     old: Option<&Path>,
 ) -> Result<tempfile::TempDir, BaselineError> {
@@ -102,11 +135,19 @@ fn stage(
         commit: contents.commit.map(str::to_owned),
         exports: contents.symvers.len(),
         crcs_enforced: contents.crcs_enforced,
+        imported_from: import.map(|import| import.from.to_owned()),
+        protected_only: import.is_some_and(|import| import.protected_only),
         fingerprint: contents.fingerprint.clone(),
     };
     write(MANIFEST, manifest.write().as_bytes())?;
     write(SYMVERS, contents.symvers.write().as_bytes())?;
-    write(CONFIG, contents.config)?;
+    if import.is_none() || !contents.config.is_empty() {
+        write(CONFIG, contents.config)?;
+    }
+    if import.is_some() && contents.types.is_empty() {
+        readable_by_all(staged.path())?;
+        return Ok(staged);
+    }
     let symtypes = contents.types.to_consolidated();
     if !holds(&staged.path().join(SYMTYPES), symtypes.as_bytes()) {
         let packed =

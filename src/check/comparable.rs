@@ -1,6 +1,6 @@
 //! Whether a kernel can be compared with a baseline at all.
 
-use crate::baseline::Baseline;
+use crate::baseline::{Baseline, Manifest};
 use crate::kbuild::{Config, Difference};
 use crate::report::{Reason, ReasonCode};
 use crate::snapshot::Snapshot;
@@ -52,6 +52,17 @@ pub(super) fn mismatches(baseline: &Baseline, snapshot: &Snapshot, config: &Conf
         ));
     }
     reasons
+}
+
+/// What an imported baseline cannot say about itself, as a warning.
+pub(super) fn unknown_circumstances(name: &str, manifest: &Manifest) -> Option<String> {
+    let unknown = manifest.fingerprint.unknown();
+    (!unknown.is_empty()).then(|| {
+        format!(
+            "the baseline {name} was imported and does not say its {}, which can change CRCs and was not compared",
+            unknown.join(", ")
+        )
+    })
 }
 
 fn reason(

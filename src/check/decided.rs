@@ -100,7 +100,7 @@ impl<'a> Decided<'a> {
     pub(super) fn approve(
         &self,
         symbol: &str,
-        fingerprints: &[String],
+        fingerprints: &[&str],
         change: &mut ClassifiedChange,
     ) {
         let mut lacking = Vec::new();
@@ -113,9 +113,9 @@ impl<'a> Decided<'a> {
                 }
                 ApprovalStanding::Expired(_) => {
                     self.ask(fingerprint, symbol);
-                    lacking.push(fingerprint.clone());
+                    lacking.push((*fingerprint).to_owned());
                 }
-                ApprovalStanding::Unapproved => lacking.push(fingerprint.clone()),
+                ApprovalStanding::Unapproved => lacking.push((*fingerprint).to_owned()),
             }
         }
         if covered > 0 && lacking.is_empty() {
@@ -135,10 +135,10 @@ impl<'a> Decided<'a> {
         symbols.insert(symbol.to_owned());
     }
 
-    /// A rule as reports name it.
+    /// A rule as reports name it, if it sets a severity and does not leave the built-in one.
     pub(super) fn rule_text(&self, rule: Option<usize>) -> Option<String> {
         let rule = self.decisions.rules.rules().get(rule?)?;
-        Some(rule.to_string())
+        rule.severity.map(|_| rule.to_string())
     }
 
     /// The symbols that each approval was asked about, by its fingerprint.

@@ -16,6 +16,7 @@ use crate::policy::{Decisions, ProtectedSet, Standing};
 use crate::report::{
     Compared, ComparedSymbol, ListName, Mode, Provenance, Reason, ReasonCode, Report, SideName,
 };
+use crate::snapshot::UNKNOWN;
 
 /// Symbols of each side whose CRC is recomputed from the types.
 const TRIED: usize = 16;
@@ -54,6 +55,9 @@ pub fn diff(pair: &Pair<'_>) -> Report {
     report.reasons.extend(contradictions(pair.head));
     report.compared = compared(pair, &judge);
     let mut comparison = compare(side(pair.base), side(pair.head));
+    if pair.base.protected_only {
+        comparison = comparison.without_additions();
+    }
     report
         .reasons
         .extend(unexplained_reason(&comparison.unexplained, None));
@@ -134,13 +138,9 @@ fn mismatch_reason(field: &str, expected: String, found: String) -> Reason {
 /// The architecture of a kernel, as its source folders name it, where something says it.
 fn arch(candidate: &Candidate) -> Option<String> {
     if let Some(manifest) = &candidate.manifest {
-        return Some(manifest.fingerprint.arch.clone());
+        return Some(manifest.fingerprint.arch.clone()).filter(|arch| arch != UNKNOWN);
     }
-    // Kconfig writes `# Linux/x86 6.1.176 Kernel Configuration` above the options.
-    let config = candidate.config.as_ref()?;
-    let head = String::from_utf8_lossy(config.get(..400).unwrap_or(config)).into_owned();
-    let (_, rest) = head.split_once("# Linux/")?;
-    rest.split_whitespace().next().map(str::to_owned)
+    Config::heading(candidate.config.as_ref()?).map(|(arch, _)| arch)
 }
 
 /// Whether the types of a kernel are those of its CRCs, tried with symbols from all over the table: types of another
@@ -192,6 +192,22 @@ fn contradictions(candidate: &Candidate) -> Option<Reason> {
 /// What differs between the kernels beside their exports and does not keep them from being compared.
 fn differences(base: &Candidate, head: &Candidate) -> Vec<String> {
     let mut warnings = Vec::new();
+    if base.protected_only {
+        warnings.push(format!(
+            "{} holds protected symbols only, so symbols that {} adds are not told",
+            base.name(),
+            head.name()
+        ));
+    }
+    warnings.extend(unknown_circumstances(base));
+    warnings.extend(unknown_circumstances(head));
+    if base.types.is_empty() && head.types.is_empty() {
+        warnings.push(
+            "neither kernel comes with types, so changed CRCs are told without what caused them; \
+             symtypes beside the exports, or --old-symtypes and --new-symtypes, would tell"
+                .to_owned(),
+        );
+    }
     if base.types.is_empty() != head.types.is_empty() {
         let (without, with) = if base.types.is_empty() {
             (base, head)
@@ -232,6 +248,12 @@ fn differences(base: &Candidate, head: &Candidate) -> Vec<String> {
         ));
     }
     warnings
+}
+
+/// What an imported baseline does not say, so that it was compared with nothing.
+fn unknown_circumstances(candidate: &Candidate) -> Option<String> {
+    let manifest = candidate.manifest.as_ref()?;
+    super::comparable::unknown_circumstances(&candidate.name(), manifest)
 }
 
 fn config_warning(old: &Config, new: &Config) -> Option<String> {

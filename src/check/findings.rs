@@ -72,18 +72,23 @@ impl<'a> Judge<'a> {
             return Severity::Note;
         };
         let lists = self.list_names(&export.symbol);
-        let subject = self.subject(export, &lists);
+        let subject = self.subject(export, &lists, self.standing(&export.symbol));
         let facets = classes.iter().map(|&class| Facet { class, cause: None });
         self.matcher.gravest(&subject, facets).severity
     }
 
-    fn subject<'s>(&self, export: &'s Export, lists: &'s [&'s str]) -> Subject<'s> {
+    fn subject<'s>(
+        &self,
+        export: &'s Export,
+        lists: &'s [&'s str],
+        standing: Standing,
+    ) -> Subject<'s> {
         Subject {
             symbol: &export.symbol,
             module: &export.module,
             namespace: export.namespace.as_deref(),
             lists,
-            standing: self.standing(&export.symbol),
+            standing,
         }
     }
 
@@ -112,11 +117,13 @@ impl<'a> Judge<'a> {
         findings.counts.head = head.symvers.len();
         for (symbol, change) in &comparison.changes {
             let all = reached.get(symbol).unwrap_or(&change.causes);
-            let judged = self.symbol_change(symbol, change, all, comparison);
             let standing = self.standing(symbol);
+            let judged = self.symbol_change(symbol, standing, change, all, comparison);
             if standing == Standing::Unlisted && judged.severity <= Severity::Note {
+                let mut rules = judged.changes.iter().filter_map(|c| c.rule.clone());
                 findings.unprotected.push(UnprotectedChange {
                     symbol: symbol.clone(),
+                    rule: rules.next(),
                     classes: judged
                         .changes
                         .into_iter()
@@ -137,19 +144,23 @@ impl<'a> Judge<'a> {
     fn symbol_change(
         &self,
         symbol: &str,
+        standing: Standing,
         change: &Change,
         reached: &[usize],
         comparison: &Comparison,
     ) -> SymbolChange {
+        let lists = self.list_names(symbol);
+        let export = change.base.as_ref().or(change.head.as_ref());
+        let subject = export.map(|export| self.subject(export, &lists, standing));
         let changes: Vec<ClassifiedChange> = change
             .classes
             .iter()
-            .map(|&class| self.classified(symbol, class, change, reached, comparison))
+            .map(|&class| self.classified(subject.as_ref(), class, change, reached, comparison))
             .collect();
         let severity = changes.iter().map(|change| change.severity).max();
         SymbolChange {
             symbol: symbol.to_owned(),
-            protected: self.standing(symbol) == Standing::Protected,
+            protected: standing == Standing::Protected,
             lists: self.lists(symbol),
             used_by: self
                 .users
@@ -181,7 +192,7 @@ impl<'a> Judge<'a> {
     /// definition that the symbol reaches, any other change by itself.
     fn classified(
         &self,
-        symbol: &str,
+        subject: Option<&Subject<'_>>,
         class: ChangeClass,
         change: &Change,
         reached: &[usize],
@@ -191,22 +202,21 @@ impl<'a> Judge<'a> {
             ChangeClass::CrcChanged => reached,
             _ => &[],
         };
-        let ruling = match change.base.as_ref().or(change.head.as_ref()) {
-            Some(export) => {
-                let lists = self.list_names(symbol);
-                let subject = self.subject(export, &lists);
+        let ruling = match subject {
+            Some(subject) => {
                 let facets = causes.iter().map(|&cause| Facet {
                     class,
                     cause: Some(comparison.causes[cause].class.word()),
                 });
                 let alone = causes.is_empty().then_some(Facet { class, cause: None });
-                self.matcher.gravest(&subject, facets.chain(alone))
+                self.matcher.gravest(subject, facets.chain(alone))
             }
             None => crate::policy::Ruling {
                 severity: Severity::Note,
                 rule: None,
             },
         };
+        let symbol = subject.map_or("", |subject| subject.symbol);
         let (before, after) = sides(class, change.base.as_ref(), change.head.as_ref());
         let own = causes
             .is_empty()
@@ -216,16 +226,16 @@ impl<'a> Judge<'a> {
             severity: ruling.severity,
             detail: format!("{before} → {after}"),
             rule: self.decided.rule_text(ruling.rule),
-            fingerprint: own,
+            fingerprint: own.clone(),
             approved: false,
             unapproved: Vec::new(),
         };
-        let fingerprints: Vec<String> = match &classified.fingerprint {
-            Some(own) => vec![own.clone()],
-            None => causes
-                .iter()
-                .map(|&cause| comparison.causes[cause].fingerprint.clone())
-                .collect(),
+        let fingerprints: Vec<&str> = match &own {
+            Some(own) => vec![own],
+            None => {
+                let causes = causes.iter().map(|&cause| &comparison.causes[cause]);
+                causes.map(|cause| cause.fingerprint.as_str()).collect()
+            }
         };
         self.decided.approve(symbol, &fingerprints, &mut classified);
         if own_is_idle(&classified) {
@@ -235,9 +245,11 @@ impl<'a> Judge<'a> {
     }
 
     fn lists(&self, symbol: &str) -> Vec<String> {
-        let names: BTreeSet<String> = self
-            .protected
-            .origins(symbol)
+        let origins = self.protected.origins(symbol);
+        if origins.is_empty() {
+            return Vec::new();
+        }
+        let names: BTreeSet<String> = origins
             .iter()
             .map(|origin| match &origin.section {
                 Some(section) => format!("{} [{section}]", origin.list),
@@ -255,6 +267,9 @@ impl<'a> Judge<'a> {
         head: &Symvers,
         comparison: &Comparison,
     ) -> Vec<ModuleImpact> {
+        if self.modules.is_empty() {
+            return Vec::new();
+        }
         let versions: BTreeMap<(&str, &str), &Entry> = self
             .modules
             .list()

@@ -30,8 +30,8 @@ pub use explain::explain;
 pub use join::{join_parts, line_digest};
 pub use part::{MAX_SHARDS, PART_SCHEMA, Part, Piece, RunId, Shard};
 pub use reasons::{
-    baseline_reason, candidate_reason, commit_name, day_of, history_reason, kbuild_reason,
-    list_reasons, module_reason, or_full_disk, policy_reason, snapshot_reason,
+    baseline_reason, candidate_reason, commit_name, day_of, day_of_commit, history_reason,
+    kbuild_reason, list_reasons, module_reason, or_full_disk, policy_reason, snapshot_reason,
 };
 pub use rebuild::{Rebuilding, rebuild};
 pub use run::{Gate, Series, compute, run};

@@ -37,6 +37,13 @@ pub fn day_of(walk: &Walk) -> Option<time::Date> {
         .map(OffsetDateTime::date)
 }
 
+/// The day of a commit in UTC.
+#[must_use]
+pub fn day_of_commit(commit: &Commit) -> Option<time::Date> {
+    let time = OffsetDateTime::from_unix_timestamp(commit.time).ok()?;
+    Some(time.date())
+}
+
 /// RFC 3339; a date that no calendar has (git stores any number) as seconds.
 fn date(seconds: i64, offset_minutes: i32) -> String {
     let offset =

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::causes::{Texts, causes_of};
-use super::comparable::mismatches;
+use super::comparable::{mismatches, unknown_circumstances};
 use super::findings::{Judge, full_name};
 use super::hidden::{Hidden, HiddenLines};
 use super::hunks::{self, Hunks};
@@ -283,6 +283,9 @@ impl Walker<'_> {
             types: &baseline.types,
         };
         let mut comparison = compare(base, side(tip));
+        if baseline.manifest.protected_only {
+            comparison = comparison.without_additions();
+        }
         let reasons = unexplained_reason(&comparison.unexplained, None);
         let mut findings = self.judge.findings(&mut comparison, base, side(tip));
         let mut warnings: Vec<String> = self
@@ -367,12 +370,7 @@ impl Walker<'_> {
         frame.provenance = provenance(gate, series.walk);
         frame.compared = compared(gate, &self.judge);
         frame.policy = gate.policy.clone();
-        if !gate.baseline.manifest.crcs_enforced {
-            frame.warnings.push(
-                "CONFIG_MODVERSIONS is off: the CRCs are not enforced by that kernel, whose loader compares none"
-                    .to_owned(),
-            );
-        }
+        frame.warnings = lacking(gate.baseline);
         let (hidden, hidden_reason) = match hidden {
             Ok(hidden) => (hidden.lines(series.walk, &self.judge.matcher), None),
             Err(error) => (HiddenLines::default(), Some(history_reason(&error))),
@@ -388,6 +386,26 @@ impl Walker<'_> {
             decided: self.judge.decided.told(),
         }
     }
+}
+
+/// What a baseline does not hold, so that less is told.
+fn lacking(baseline: &Baseline) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !baseline.manifest.crcs_enforced {
+        warnings.push(
+            "CONFIG_MODVERSIONS is off: the CRCs are not enforced by that kernel, whose loader compares none"
+                .to_owned(),
+        );
+    }
+    let name = baseline.name();
+    warnings.extend(unknown_circumstances(&name, &baseline.manifest));
+    if baseline.types.is_empty() {
+        warnings.push(format!(
+            "the baseline {name} holds no types, so its changed CRCs are told without what caused them; \
+             the commits are explained one by one"
+        ));
+    }
+    warnings
 }
 
 /// CRCs that changed without a changed definition: a side is wrong about its types or its CRCs.

@@ -7,18 +7,19 @@ use clap::{Args, Subcommand};
 
 use super::check::inconsistent;
 use super::decisions::from_disk;
-use super::stdout::{error, note, print};
+use super::import::Import;
+use super::stdout::{error, note, print, warning};
 use super::symvers::Tree;
 use super::toolchain::{Build, Toolchain};
+use super::update::Update;
 use super::{Context, Outcome, configs, protect, reason};
 use crate::baseline::{
-    self, Baseline, CONFIG, Contents, Extra, MODULES, STABLELIST, create, replace, verify,
+    self, Baseline, CONFIG, Contents, Extra, MODULES, STABLELIST, UPDATES, can_verify, create,
+    read_updates, verify,
 };
 use crate::check::{baseline_reason, list_reasons, policy_reason};
-use crate::compare::{Side, compare};
 use crate::history::Commit;
-use crate::kbuild::{ConfigBase, ConfigSource, ConfigText};
-use crate::modules::{Database, Source};
+use crate::kbuild::ConfigText;
 use crate::policy::{ProtectedList, ProtectedSet};
 use crate::report::{Reason, ReasonCode};
 use crate::snapshot::Snapshot;
@@ -39,13 +40,6 @@ Exit codes:
   2  wrong usage, or an input that cannot be read
   3  the baseline is missing, empty or contradicts itself";
 
-const UPDATE_EXAMPLES: &str = concat!(
-    "\
-Example:
-  kabigate baseline update baselines/x86_64 --tree linux --rev v6.1.177",
-    super::help::kernel_codes!()
-);
-
 const CREATE_EXAMPLES: &str = concat!(
     "\
 Example:
@@ -65,8 +59,11 @@ pub(crate) enum BaselineCommand {
     /// Recompute every CRC of a baseline from its stored types
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(Folder),
-    /// Record another revision in place of the one that a baseline holds; lists, rules and modules stay
-    Update(Update),
+    /// Record another revision in place of the one that a baseline holds, and what that accepts; lists, rules and modules
+    /// stay
+    Update(Box<Update>),
+    /// Record exports that another program computed as a new baseline folder
+    Import(Import),
 }
 
 /// Record the ABI of a revision as a new baseline folder
@@ -101,25 +98,6 @@ pub(crate) struct Folder {
     folder: PathBuf,
 }
 
-/// Record another revision in place of the one that a baseline holds
-#[derive(Args, Debug)]
-#[command(after_help = UPDATE_EXAMPLES)]
-pub(crate) struct Update {
-    /// Baseline folder
-    #[arg(value_name = "DIR")]
-    folder: PathBuf,
-    #[command(flatten)]
-    tree: Tree,
-    #[arg(
-        long = "config",
-        value_name = "CONFIG",
-        help = "Another configuration than the baseline's; repeatable, as with `create`"
-    )]
-    configs: Vec<String>,
-    #[command(flatten)]
-    toolchain: Toolchain,
-}
-
 impl BaselineCommand {
     pub(crate) fn run(&self, context: &Context) -> Outcome {
         match self {
@@ -127,6 +105,7 @@ impl BaselineCommand {
             BaselineCommand::Show(command) => command.show(),
             BaselineCommand::Verify(command) => command.verify(context),
             BaselineCommand::Update(command) => command.run(context),
+            BaselineCommand::Import(command) => command.run(context),
         }
     }
 }
@@ -146,7 +125,7 @@ impl Create {
         if !self.modules.is_empty() {
             extras.push(Extra {
                 file: MODULES,
-                content: self.modules()?.into_bytes(),
+                content: protect::scanned(&self.modules)?.into_bytes(),
             });
         }
         let (snapshot, commit) = self.tree.snapshot(context, settings, &self.toolchain)?;
@@ -198,19 +177,6 @@ impl Create {
         })?;
         Ok(Some((list, content)))
     }
-
-    fn modules(&self) -> Result<String, Reason> {
-        let mut database = Database::default();
-        protect::scan(
-            &mut database,
-            &self.modules,
-            &Source::default(),
-            &mut Vec::new(),
-        )?;
-        database
-            .write()
-            .map_err(|error| crate::check::module_reason(&error))
-    }
 }
 
 fn check_list(
@@ -222,8 +188,8 @@ fn check_list(
     let set = ProtectedSet::union([list]);
     let findings = set.check_against(&snapshot.symvers, &snapshot.fingerprint.arch);
     let (mut reasons, warnings) = list_reasons(&findings, allow_missing);
-    for warning in warnings {
-        super::stdout::warning(context, &warning);
+    for text in &warnings {
+        warning(context, text);
     }
     let last = reasons.pop();
     for reason in &reasons {
@@ -232,7 +198,8 @@ fn check_list(
     last.map_or(Ok(()), Err)
 }
 
-fn contents<'a>(
+/// What a snapshot puts into a baseline.
+pub(crate) fn contents<'a>(
     snapshot: &'a Snapshot,
     commit: Option<&'a Commit>,
     config: &'a str,
@@ -257,6 +224,12 @@ impl Folder {
         let mut warnings = Vec::new();
         let protected = protect::lists(&baseline, &[], &from_disk, &mut warnings)?;
         let modules = protect::database(&baseline, &[], &mut warnings)?;
+        let updates = match baseline.optional(UPDATES) {
+            Some(bytes) => read_updates(bytes)
+                .map_err(|error| baseline_reason(&error))?
+                .len(),
+            None => 0,
+        };
         let fingerprint = &baseline.manifest.fingerprint;
         let mut text = String::new();
         for (name, value) in [
@@ -277,9 +250,24 @@ impl Folder {
             ("compiler", fingerprint.compiler.clone()),
             ("CRCs", baseline.manifest.crc_algorithm()),
             ("made by", format!("kabigate {}", baseline.manifest.tool)),
+            (
+                "source",
+                match &baseline.manifest.imported_from {
+                    Some(from) => format!("imported from {from}"),
+                    None => "computed from source".to_owned(),
+                },
+            ),
+            (
+                "types",
+                match baseline.types.units().len() {
+                    0 => "none".to_owned(),
+                    units => format!("of {units} units"),
+                },
+            ),
             ("symbols", baseline.symvers.len().to_string()),
             ("protected", protected.len().to_string()),
             ("modules", modules.len().to_string()),
+            ("updates", updates.to_string()),
         ] {
             let _ = writeln!(text, "{name:<10} {value}");
         }
@@ -290,6 +278,7 @@ impl Folder {
     fn verify(&self, context: &Context) -> Outcome {
         let baseline = self.load()?;
         let wrong = verify(&baseline, |_| true);
+        let imported = |symbol: &str| !can_verify(&baseline, symbol);
         for inconsistency in &wrong {
             error(context, &inconsistent(inconsistency));
         }
@@ -299,11 +288,20 @@ impl Folder {
             .filter(|export| !export.crc.is_unversioned())
             .count();
         let unversioned = baseline.symvers.len() - versioned;
+        let all = baseline.symvers.iter();
+        let all = all.filter(|export| !export.crc.is_unversioned());
+        let unknown = all.filter(|export| imported(&export.symbol)).count();
         print(&format!(
             "{} of {versioned} CRCs agree with the stored types, {unversioned} symbols have no CRC\n",
-            versioned - wrong.len()
+            versioned - wrong.len() - unknown
         ));
-        Ok(if wrong.is_empty() {
+        if unknown > 0 {
+            warning(
+                context,
+                &format!("of {unknown} symbols the baseline was imported without types"),
+            );
+        }
+        Ok(if wrong.is_empty() && unknown < versioned {
             0
         } else {
             ReasonCode::BaselineInconsistent.exit_code()
@@ -311,64 +309,9 @@ impl Folder {
     }
 }
 
-impl Update {
-    fn run(&self, context: &Context) -> Outcome {
-        let old = Baseline::load(&self.folder).map_err(|error| baseline_reason(&error))?;
-        let source = if self.configs.is_empty() {
-            stored_config(&old, &self.folder)
-        } else {
-            configs::read(&self.configs)?
-        };
-        let build = Build {
-            arch: Some(old.manifest.fingerprint.arch.clone()),
-            ..Build::default()
-        };
-        let settings = self.toolchain.settings(source, &build, None)?;
-        let (snapshot, commit) = self.tree.snapshot(context, settings, &self.toolchain)?;
-        let config = snapshot.config.to_text();
-        replace(
-            &self.folder,
-            contents(&snapshot, commit.as_ref(), &config),
-            &[],
-        )
-        .map_err(|error| baseline_reason(&error))?;
-        let comparison = compare(
-            Side {
-                symvers: &old.symvers,
-                types: &old.types,
-            },
-            Side {
-                symvers: &snapshot.symvers,
-                types: &snapshot.types,
-            },
-        );
-        let protected = protect::lists(&old, &[], &from_disk, &mut Vec::new())?;
-        let changed = comparison
-            .changes
-            .keys()
-            .filter(|symbol| protected.contains(symbol))
-            .count();
-        note(
-            context,
-            &format!(
-                "{} symbols changed, {changed} of them protected; {} now holds {} symbols",
-                comparison.changes.len(),
-                self.folder.display(),
-                snapshot.symvers.len()
-            ),
-        );
-        Ok(0)
-    }
-}
-
-/// The configuration that the baseline was made with.
-pub(crate) fn stored_config(baseline: &Baseline, folder: &Path) -> ConfigSource {
+/// The configuration that the baseline was made with; none if it was imported without.
+pub(crate) fn stored_config(baseline: &Baseline, folder: &Path) -> Option<ConfigText> {
     let label = folder.join(CONFIG).display().to_string();
-    ConfigSource {
-        base: ConfigBase::Text(ConfigText {
-            bytes: baseline.config.clone(),
-            label,
-        }),
-        fragments: Vec::new(),
-    }
+    let bytes = baseline.config.clone()?;
+    Some(ConfigText { bytes, label })
 }

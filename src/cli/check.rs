@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use super::baseline::stored_config;
 use super::outputs::Outputs;
 use super::policy_files::PolicyFiles;
 use super::progress::Shown;
@@ -19,11 +20,11 @@ use crate::check::{
     list_reasons, run, snapshot_reason, unchecked,
 };
 use crate::history::Walk;
-use crate::kbuild::{Config, ConfigBase, ConfigSource, ConfigText};
+use crate::kbuild::{Config, ConfigBase, ConfigSource, ConfigText, KbuildError};
 use crate::modules::Database;
 use crate::policy::{Decisions, ProtectedSet, RuleContext};
 use crate::report::{Mode, PolicyFindings, Reason, ReasonCode, Report, ReportSet};
-use crate::snapshot::Builder;
+use crate::snapshot::{Builder, UNKNOWN};
 
 const EXAMPLES: &str = concat!(
     "\
@@ -214,20 +215,10 @@ impl Check {
         let decisions = self
             .decisions(&options, &baseline, &files, walk, warnings)
             .map_err(one)?;
-        let config = self.config(&baseline, &options, &files).map_err(one)?;
-        let source = ConfigSource {
-            base: ConfigBase::Text(ConfigText {
-                bytes: baseline.config.clone(),
-                label: baseline
-                    .path
-                    .join(crate::baseline::CONFIG)
-                    .display()
-                    .to_string(),
-            }),
-            fragments: Vec::new(),
-        };
+        let (config, source) = self.config(&baseline, &options, &files).map_err(one)?;
+        let arch = baseline.manifest.fingerprint.arch.clone();
         let of_baseline = Build {
-            arch: Some(baseline.manifest.fingerprint.arch.clone()),
+            arch: Some(arch).filter(|arch| arch != UNKNOWN),
             ..Build::default()
         };
         let settings = self
@@ -349,28 +340,44 @@ impl Check {
         decisions::read(named, Some(baseline), &context, today, &read, warnings)
     }
 
-    /// The baseline's configuration, which `--config` or the one of the settings must equal.
+    /// The baseline's configuration, which `--config` or the one of the settings must equal; that one, if the baseline was
+    /// imported without.
     fn config(
         &self,
         baseline: &Baseline,
         options: &CheckOptions,
         files: &PolicyFiles<'_>,
-    ) -> Result<Config, Reason> {
-        let parse = |bytes: &[u8], label: &str| {
-            Config::parse(bytes, label).map_err(|error| kbuild_reason(&error))
+    ) -> Result<(Config, ConfigSource), Reason> {
+        let wrong = |error: KbuildError| kbuild_reason(&error);
+        let named = match (&self.config, &options.config) {
+            (Some(path), _) => Some(crate::kbuild::read_config(path).map_err(wrong)?),
+            (None, Some(path)) => Some(ConfigText {
+                bytes: files.read(path)?,
+                label: path.display().to_string(),
+            }),
+            (None, None) => None,
         };
-        let label = baseline.path.join(crate::baseline::CONFIG);
-        let config = parse(&baseline.config, &label.display().to_string())?;
-        let other = match (&self.config, &options.config) {
-            (Some(path), _) => {
-                let text = crate::kbuild::read_config(path).map_err(|e| kbuild_reason(&e))?;
-                parse(&text.bytes, &text.label)?
-            }
-            (None, Some(path)) => parse(&files.read(path)?, &path.display().to_string())?,
-            (None, None) => return Ok(config),
+        let stored = stored_config(baseline, &baseline.path);
+        let text = stored.clone().or_else(|| named.clone()).ok_or_else(|| {
+            reason(
+                ReasonCode::BaselineMismatch,
+                format!(
+                    "the baseline {} was imported without a configuration",
+                    baseline.name()
+                ),
+                "name the configuration that the kernel was built with: --config FILE",
+            )
+        })?;
+        let config = Config::parse(&text.bytes, &text.label).map_err(wrong)?;
+        if let (Some(_), Some(named)) = (stored, named) {
+            let other = Config::parse(&named.bytes, &named.label).map_err(wrong)?;
+            configs::equal(&config, &other, &baseline.name())?;
+        }
+        let source = ConfigSource {
+            base: ConfigBase::Text(text),
+            fragments: Vec::new(),
         };
-        configs::equal(&config, &other, &baseline.name())?;
-        Ok(config)
+        Ok((config, source))
     }
 }
 

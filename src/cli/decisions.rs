@@ -8,10 +8,10 @@ use super::reason;
 use crate::baseline::{APPROVALS, Baseline, RULES};
 use crate::check::policy_reason;
 use crate::policy::{
-    AllowedBreaks, Approvals, Decisions, PolicyError, RuleContext, RuleFile, Rules, parse_date,
+    AllowedBreaks, Approvals, Decisions, PolicyError, RuleContext, RuleFile, Rules, list_bytes,
+    parse_date,
 };
 use crate::report::{Reason, ReasonCode};
-use crate::symvers::{UNPACK_LIMIT, read_file};
 
 /// The files that are named beside the baseline's own.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,9 +24,9 @@ pub(crate) struct Named<'a> {
 /// Hands out the content of a file.
 pub(crate) type ReadPath<'a> = dyn Fn(&Path) -> Result<Vec<u8>, Reason> + 'a;
 
-/// Reads a file where it lies.
+/// Reads a file, or a folder that is a protected list, where it lies.
 pub(crate) fn from_disk(path: &Path) -> Result<Vec<u8>, Reason> {
-    read_file(path, UNPACK_LIMIT).map_err(|error| {
+    list_bytes(path).map_err(|error| {
         reason(
             ReasonCode::InputInvalid,
             error,

@@ -8,8 +8,8 @@ use clap::Args;
 use super::check::ModeArgument;
 use super::outputs::Outputs;
 use super::stdout::warning;
-use super::{Context, Outcome, decisions, protect, reason};
-use crate::baseline::Candidate;
+use super::{Context, Outcome, decisions, leave, protect, reason};
+use crate::baseline::{Candidate, CandidateError};
 use crate::check::{Pair, candidate_reason, diff, list_reasons, unchecked};
 use crate::modules::Database;
 use crate::policy::{Decisions, ProtectedSet, RuleContext};
@@ -89,21 +89,13 @@ impl Diff {
         }
         warnings.append(&mut report.warnings);
         report.warnings = warnings;
-        self.outputs.write(context, &report)
+        let outcome = self.outputs.write(context, &report);
+        leave(report);
+        outcome
     }
 
     fn report(&self, warnings: &mut Vec<String>) -> Result<Report, Vec<Reason>> {
-        let load = |path: &PathBuf, types: &Option<PathBuf>| {
-            Candidate::load(path, types.as_deref()).map_err(|error| candidate_reason(&error))
-        };
-        let (base, head) = rayon::join(
-            || load(&self.old, &self.old_symtypes),
-            || load(&self.new, &self.new_symtypes),
-        );
-        let (base, head) = match (base, head) {
-            (Ok(base), Ok(head)) => (base, head),
-            (base, head) => return Err([base.err(), head.err()].into_iter().flatten().collect()),
-        };
+        let (base, head) = self.sides()?;
         warnings.extend(base.warnings.iter().chain(&head.warnings).cloned());
         let protected = self.protected(&base, warnings)?;
         let mut modules = Database::default();
@@ -117,14 +109,31 @@ impl Diff {
         let decisions = self
             .decisions(&base, warnings)
             .map_err(|reason| vec![reason])?;
-        Ok(diff(&Pair {
+        let report = diff(&Pair {
             base: &base,
             head: &head,
             protected: &protected,
             modules: &modules,
             decisions: &decisions,
             mode: self.mode.into(),
-        }))
+        });
+        leave((base, head, protected));
+        Ok(report)
+    }
+
+    /// Both kernels, or all that keeps them from being read.
+    fn sides(&self) -> Result<(Candidate, Candidate), Vec<Reason>> {
+        let wrong = |error: CandidateError| candidate_reason(&error);
+        let new_types = self.new_symtypes.as_deref();
+        match Candidate::load(&self.old, self.old_symtypes.as_deref()) {
+            Ok(base) => base
+                .beside(&self.new, new_types)
+                .map_err(|error| vec![wrong(error)]),
+            Err(error) => {
+                let other = Candidate::load(&self.new, new_types).err();
+                Err([error].into_iter().chain(other).map(wrong).collect())
+            }
+        }
     }
 
     fn decisions(&self, base: &Candidate, warnings: &mut Vec<String>) -> Result<Decisions, Reason> {

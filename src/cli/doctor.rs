@@ -16,6 +16,7 @@ use crate::check::{baseline_reason, kbuild_reason};
 use crate::doctor::{Configuration, Family, Finding, Request, State, examine};
 use crate::kbuild::{Config, ConfigBase};
 use crate::report::{Format, Output, Reason, ReasonCode, escape};
+use crate::snapshot::UNKNOWN;
 
 /// Version of the JSON that this command writes.
 const SCHEMA: &str = "kabigate-doctor/1";
@@ -110,9 +111,13 @@ impl Doctor {
         let config = if let Some(path) = &self.baseline {
             let baseline = Baseline::load(path).map_err(|error| baseline_reason(&error))?;
             let fingerprint = &baseline.manifest.fingerprint;
-            family = Some(fingerprint.compiler_family.clone());
-            arch = Some(fingerprint.arch.clone());
-            Configuration::Whole(parse(&baseline.config, crate::baseline::CONFIG)?)
+            let known = |value: &String| Some(value.clone()).filter(|value| value != UNKNOWN);
+            family = known(&fingerprint.compiler_family);
+            arch = known(&fingerprint.arch);
+            match &baseline.config {
+                Some(config) => Configuration::Whole(parse(config, crate::baseline::CONFIG)?),
+                None => Configuration::Unknown,
+            }
         } else if self.configs.is_empty() {
             Configuration::Unknown
         } else {

@@ -1,12 +1,12 @@
 //! `kabigate explain`: what a class of change means, or what changed behind a symbol.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::stdout::{error, page};
 use super::{Context, Outcome, reason};
-use crate::baseline::Candidate;
+use crate::baseline::{Candidate, CandidateError};
 use crate::check::{candidate_reason, explain};
 use crate::report::{CLASSES, ReasonCode, class_text, tree};
 
@@ -62,12 +62,12 @@ impl Explain {
         }
     }
 
-    fn symbol(&self, context: &Context, symbol: &str, old: &PathBuf, new: &PathBuf) -> Outcome {
-        let load = |path: &PathBuf, types: &Option<PathBuf>| {
-            Candidate::load(path, types.as_deref()).map_err(|error| candidate_reason(&error))
-        };
-        let base = load(old, &self.old_symtypes)?;
-        let head = load(new, &self.new_symtypes)?;
+    fn symbol(&self, context: &Context, symbol: &str, old: &Path, new: &Path) -> Outcome {
+        let wrong = |error: CandidateError| candidate_reason(&error);
+        let base = Candidate::load(old, self.old_symtypes.as_deref()).map_err(wrong)?;
+        let (base, head) = base
+            .beside(new, self.new_symtypes.as_deref())
+            .map_err(wrong)?;
         match explain(&base, &head, symbol) {
             Ok(explanation) => {
                 page(context, &tree::render(&explanation));

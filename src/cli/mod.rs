@@ -11,6 +11,7 @@ mod diff;
 mod doctor;
 mod explain;
 mod help;
+mod import;
 mod interrupt;
 mod lists;
 mod merge;
@@ -30,6 +31,7 @@ mod settings;
 mod stdout;
 mod symvers;
 mod toolchain;
+mod update;
 mod validate;
 
 use std::process::ExitCode;
@@ -181,6 +183,12 @@ pub fn main() -> ExitCode {
             ExitCode::from(reason.code.exit_code())
         }
     }
+}
+
+/// Leaves a value to the end of the process, which is near: to free the tables of two kernels piece by piece takes as long
+/// as to compare them.
+pub(crate) fn leave<T>(value: T) {
+    std::mem::forget(value);
 }
 
 /// A reason without commit or file.

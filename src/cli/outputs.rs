@@ -17,8 +17,8 @@ use crate::report::{
 #[derive(Args, Debug)]
 pub(crate) struct Outputs {
     /// Write a rendering to a file or to standard output; repeatable. Formats: console, json, junit (as Jenkins reads
-    /// it), gitlab (JUnit with files), markdown, github, sarif, codequality, html, symbols, mod-symbols. `{target}` in
-    /// PATH makes a file for each target [default: console]
+    /// it), gitlab (JUnit with files), markdown, github, sarif, codequality, html, symbols, mod-symbols, short.
+    /// `{target}` in PATH makes a file for each target [default: console]
     #[arg(short, long = "output", value_name = "FORMAT[:PATH]")]
     outputs: Vec<Output>,
     /// Path of the kernel tree in the repository that annotations and SARIF results point into

@@ -9,12 +9,13 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
+use super::decisions::from_disk;
 use super::reason;
 use crate::baseline::{Baseline, BaselineError, MANIFEST};
 use crate::check::{baseline_reason, history_reason};
 use crate::history::{Commit, HistoryError, PathChange, Repo, Walk};
 use crate::report::{PolicyEdit, Reason, ReasonCode};
-use crate::symvers::{UNPACK_LIMIT, read_file};
+use crate::symvers::{Symvers, is_kabi_module_file};
 
 /// The files of the policy.
 pub(crate) struct PolicyFiles<'a> {
@@ -150,15 +151,40 @@ impl<'a> PolicyFiles<'a> {
 
     fn read_at_place(&self, path: &Path) -> Result<Option<Vec<u8>>, Reason> {
         match self.place(path, "")? {
-            Place::Revision(file) => self.blob(&file).map_err(|error| history_reason(&error)),
-            Place::Disk => read_file(path, UNPACK_LIMIT).map(Some).map_err(|error| {
-                reason(
-                    ReasonCode::InputInvalid,
-                    error,
-                    "name a file that can be read",
-                )
-            }),
+            Place::Revision(file) => match self.blob(&file) {
+                Ok(None) => self.folder_list(&file),
+                read => read.map_err(|error| history_reason(&error)),
+            },
+            Place::Disk => from_disk(path).map(Some),
         }
+    }
+
+    /// The lines in force of Red Hat's folder with a file for each symbol, if the policy revision has such a folder.
+    fn folder_list(&self, folder: &str) -> Result<Option<Vec<u8>>, Reason> {
+        let failed = |error: HistoryError| history_reason(&error);
+        let mut files = Vec::new();
+        for entry in self.repo.files(&self.commit).map_err(failed)? {
+            let inside = entry.path.strip_prefix(folder);
+            let Some(name) = inside.and_then(|rest| rest.strip_prefix('/')) else {
+                continue;
+            };
+            if !name.contains('/') && !name.starts_with('.') {
+                let bytes = self.repo.blob(entry.blob).map_err(failed)?;
+                files.push((name.to_owned(), bytes));
+            }
+        }
+        if !files
+            .iter()
+            .any(|(name, bytes)| is_kabi_module_file(name, bytes))
+        {
+            return Ok(None);
+        }
+        let symvers = Symvers::read_kabi_module(&files, None, folder);
+        let symvers = symvers.map_err(|error| {
+            let next = "correct the file, or name another list";
+            reason(ReasonCode::InputInvalid, error, next)
+        })?;
+        Ok(Some(symvers.write().into_bytes()))
     }
 
     /// Whether a file that need not be there is: looked up without telling where it would come from. Commits that edit it
@@ -214,9 +240,18 @@ impl<'a> PolicyFiles<'a> {
 
     /// Whether a file or folder of the tree is in the work tree only.
     fn known(&self, file: &str) -> Result<bool, Reason> {
+        Ok(self.holds(self.base, file)? || self.edits_of(file).next().is_some())
+    }
+
+    /// Whether a commit has a file there, a link, or a folder.
+    fn holds(&self, commit: &Commit, path: &str) -> Result<bool, Reason> {
         let failed = |error: HistoryError| history_reason(&error);
-        let in_base = self.repo.read_through_links(self.base, file);
-        Ok(in_base.map_err(failed)?.is_some() || self.edits_of(file).next().is_some())
+        let file = self.repo.read_through_links(commit, path);
+        if file.map_err(failed)?.is_some() {
+            return Ok(true);
+        }
+        let plain = self.repo.read_file(commit, path).map_err(failed)?;
+        Ok(plain.is_some() || self.repo.has_folder(commit, path).map_err(failed)?)
     }
 
     fn edits_of<'s>(&'s self, path: &'s str) -> impl Iterator<Item = PolicyEdit> + 's {
@@ -242,10 +277,9 @@ impl<'a> PolicyFiles<'a> {
             return Ok(Place::Disk);
         };
         let probe = join(&file, part);
-        let failed = |error: HistoryError| history_reason(&error);
         // A commit that adds one file to a folder that no revision has could add an approval to a local baseline.
         let touched = self.edits_of(&file).next().is_some();
-        if touched || self.blob(&probe).map_err(failed)?.is_some() || self.known(&probe)? {
+        if touched || self.holds(&self.commit, &probe)? || self.known(&probe)? {
             self.tell(format!("{shown}: {}", self.called), Some(file.clone()));
             return Ok(Place::Revision(file));
         }

@@ -113,6 +113,13 @@ pub(crate) fn database(
     Ok(database)
 }
 
+/// The database of the modules at the paths named, as text.
+pub(crate) fn scanned(paths: &[PathBuf]) -> Result<String, Reason> {
+    let mut database = Database::default();
+    scan(&mut database, paths, &Source::default(), &mut Vec::new())?;
+    database.write().map_err(|error| module_reason(&error))
+}
+
 /// Scans the paths named, if any, into a database.
 pub(crate) fn scan_all(
     database: &mut Database,

@@ -12,6 +12,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use super::classify::{CauseClass, classify};
 use super::members::{DefinitionChange, member_of};
 use super::near::{NEVER, distances};
@@ -72,13 +74,37 @@ pub(super) struct Attributor<'a> {
     /// The place of each base name in bytewise order.
     rank: Vec<u32>,
     causes: Vec<Cause>,
-    known: HashMap<(NameId, TextId, TextId), usize>,
+    known: HashMap<(NameId, TextId, TextId), usize, RandomState>,
     /// The member of a text that leads to a name, for the texts that paths went through.
-    members: HashMap<(TextId, NameId), Option<String>>,
+    members: HashMap<(TextId, NameId), Option<String>, RandomState>,
     /// The search that met a name last, and through which name.
     met: Vec<(u32, Option<NameId>)>,
+    /// What the units that were looked at last see under a name.
+    seen: Vec<Seen>,
+    /// Counts the changes of these units.
+    visit: u32,
     search: u32,
     steps: u64,
+}
+
+/// What a pair of units sees under a name, as far as it was looked at.
+#[derive(Clone, Copy)]
+struct Seen {
+    /// The visit that it was looked at in.
+    visit: u32,
+    /// The text on the base side; none if the name has no record there.
+    text: Option<TextId>,
+    /// Whether the head side has another text.
+    differs: bool,
+}
+
+/// A changed export with its place in the units of both sides.
+struct Export<'a> {
+    /// Its place among the exports that were asked for.
+    at: usize,
+    name: NameId,
+    base: (&'a str, &'a UnitTypes),
+    head: (&'a str, &'a UnitTypes),
 }
 
 /// What a search comes to.
@@ -106,9 +132,18 @@ impl<'a> Attributor<'a> {
             to_head,
             rank: base.ranks(),
             causes: Vec::new(),
-            known: HashMap::new(),
-            members: HashMap::new(),
+            known: HashMap::default(),
+            members: HashMap::default(),
             met: vec![(0, None); base.name_count()],
+            seen: vec![
+                Seen {
+                    visit: 0,
+                    text: None,
+                    differs: false
+                };
+                base.name_count()
+            ],
+            visit: 0,
             search: 0,
             steps: 0,
         }
@@ -118,18 +153,46 @@ impl<'a> Attributor<'a> {
         self.causes
     }
 
-    /// Finds the nearest changed definitions behind an export of both sides; `None` if no reachable definition differs
-    /// or a side has no types for it.
-    pub(super) fn attribute(&mut self, symbol: &str) -> Option<Attribution> {
-        let (base_path, base_unit, export) = self.base.exporter_with_path(symbol)?;
-        let (head_path, head_unit, _) = self.head.exporter_with_path(symbol)?;
+    /// Finds for each symbol the nearest changed definitions behind it; `None` if no reachable definition differs or a side
+    /// has no types for it.
+    pub(super) fn attribute(&mut self, symbols: &[&str]) -> Vec<Option<Attribution>> {
+        let (base, head) = (self.base, self.head);
+        let mut exports: Vec<Export<'a>> = symbols
+            .iter()
+            .enumerate()
+            .filter_map(|(at, symbol)| {
+                let (base_path, base_unit, export) = base.exporter_with_path(symbol)?;
+                let (head_path, head_unit, _) = head.exporter_with_path(symbol)?;
+                Some(Export {
+                    at,
+                    name: export.name,
+                    base: (base_path, base_unit),
+                    head: (head_path, head_unit),
+                })
+            })
+            .collect();
+        // What one export of a unit looked at serves the next one.
+        exports.sort_by_key(|export| (export.base.0, export.head.0, export.at));
+        let mut found: Vec<Option<Attribution>> = symbols.iter().map(|_| None).collect();
+        let mut paths = None;
+        for export in exports {
+            let here = Some((export.base.0, export.head.0));
+            if paths != here {
+                paths = here;
+                self.visit += 1;
+            }
+            found[export.at] = self.nearest(&export);
+        }
+        found
+    }
+
+    fn nearest(&mut self, export: &Export<'a>) -> Option<Attribution> {
         let units = Units {
-            base: base_unit,
-            head: head_unit,
+            base: export.base.1,
+            head: export.head.1,
         };
         // Where both sides have the unit under one path, no cause is nearer than `near` says.
-        let same_unit = base_path == head_path;
-        let mut within = if same_unit {
+        let mut within = if export.base.0 == export.head.0 {
             self.near[export.name.index()]
         } else {
             NEVER - 1
@@ -151,18 +214,31 @@ impl<'a> Attributor<'a> {
         let mut next = Vec::new();
         let mut left_out = NEVER;
         let mut depth = 0;
+        let bounded = within != NEVER - 1;
         while !layer.is_empty() && self.steps < STEP_LIMIT {
             let mut causes = Vec::new();
             next.clear();
+            depth += 1;
             for &name in &layer {
                 self.steps += 1;
-                let Some(base) = self.base.record(units.base, name) else {
+                let seen = self.look(units, name);
+                let Some(text) = seen.text else {
                     continue;
                 };
-                match self.differs(units, &base) {
-                    Some(head) => causes.push((name, self.cause(units, &base, &head))),
-                    None if causes.is_empty() => self.references(&base, &mut next),
-                    None => {}
+                if seen.differs {
+                    causes.extend(self.cause_at(units, name));
+                }
+                if !causes.is_empty() {
+                    continue;
+                }
+                let base = self.base;
+                for &to in base.references(text) {
+                    let least = self.near[to.index()].saturating_add(depth);
+                    if bounded && least > within {
+                        left_out = left_out.min(least);
+                    } else if self.meet(to, Some(name)) {
+                        next.push(to);
+                    }
                 }
             }
             if let Some(&(nearest, _)) = causes.first() {
@@ -172,20 +248,34 @@ impl<'a> Attributor<'a> {
                     witness,
                 });
             }
-            depth += 1;
-            if within != NEVER - 1 {
-                next.retain(|name| {
-                    let least = self.near[name.index()].saturating_add(depth);
-                    if least > within {
-                        left_out = left_out.min(least);
-                    }
-                    least <= within
-                });
-            }
             std::mem::swap(&mut layer, &mut next);
             layer.sort_unstable_by_key(|name| self.rank[name.index()]);
         }
         Search::Further(left_out)
+    }
+
+    /// What the units see under a name.
+    fn look(&mut self, units: Units<'_>, name: NameId) -> Seen {
+        let known = self.seen[name.index()];
+        if known.visit == self.visit {
+            return known;
+        }
+        let record = self.base.record(units.base, name);
+        let differs = record.is_some_and(|base| self.differs(units, &base).is_some());
+        let seen = Seen {
+            visit: self.visit,
+            text: record.map(|record| record.text),
+            differs,
+        };
+        self.seen[name.index()] = seen;
+        seen
+    }
+
+    /// A name that differs, with the number of its cause.
+    fn cause_at(&mut self, units: Units<'_>, name: NameId) -> Option<(NameId, usize)> {
+        let base = self.base.record(units.base, name)?;
+        let head = self.differs(units, &base)?;
+        Some((name, self.cause(units, &base, &head)))
     }
 
     /// The shortest path to every changed definition that an export reaches, with its cause; `None` if a side does not
@@ -252,9 +342,7 @@ impl<'a> Attributor<'a> {
         let mut at = Some(end);
         while let Some(name) = at {
             let from = self.met[name.index()].1;
-            let text = from
-                .and_then(|from| self.base.record(units.base, from))
-                .map(|from| from.text);
+            let text = from.and_then(|from| Some(self.base.record(units.base, from)?.text));
             let member = text.and_then(|text| self.member(text, name));
             path.push(Step {
                 name: self.base.name(name).to_owned(),

@@ -39,9 +39,17 @@ pub struct Comparison {
     pub changes: BTreeMap<String, Change>,
     /// The causes, by name and fingerprint.
     pub causes: Vec<Cause>,
-    /// Symbols whose CRC changed though no definition they reach differs, by name. Both sides know types, so either the
-    /// types or the CRCs of a side are wrong.
+    /// Symbols whose CRC changed though no definition they reach differs, by name. Both sides know the types behind them, so
+    /// either the types or the CRCs of a side are wrong.
     pub unexplained: Vec<String>,
+}
+
+impl Comparison {
+    /// Leaves out what the head side adds, for a base side that knows protected symbols only.
+    pub fn without_additions(mut self) -> Comparison {
+        self.changes.retain(|_, change| change.base.is_some());
+        self
+    }
 }
 
 /// Compares two sides.
@@ -49,40 +57,52 @@ pub struct Comparison {
 /// A changed CRC gets its causes where both sides know the types behind it.
 #[must_use]
 pub fn compare(base: Side<'_>, head: Side<'_>) -> Comparison {
-    // What a search needs is only made where a CRC changed.
-    let mut attributor = None;
-    let mut comparison = Comparison::default();
+    let mut changes: Vec<(String, Change)> = Vec::new();
     for (symbol, base_export, head_export) in pairs(base.symvers, head.symvers) {
         let classes = classify(base_export, head_export);
-        if classes.is_empty() {
-            continue;
+        if !classes.is_empty() {
+            let change = Change {
+                base: base_export.cloned(),
+                head: head_export.cloned(),
+                causes: Vec::new(),
+                witness: Vec::new(),
+                classes,
+            };
+            changes.push((symbol.to_owned(), change));
         }
-        let mut change = Change {
-            base: base_export.cloned(),
-            head: head_export.cloned(),
-            causes: Vec::new(),
-            witness: Vec::new(),
-            classes,
-        };
-        if change.classes.contains(&ChangeClass::CrcChanged) {
-            let attributor =
-                attributor.get_or_insert_with(|| Attributor::new(base.types, head.types));
-            match attributor.attribute(symbol) {
+    }
+    let mut comparison = Comparison::default();
+    let is_crc = |change: &Change| change.classes.contains(&ChangeClass::CrcChanged);
+    let known = !base.types.is_empty() && !head.types.is_empty();
+    // What a search needs is only made where a CRC changed.
+    if known && changes.iter().any(|(_, change)| is_crc(change)) {
+        let mut attributor = Attributor::new(base.types, head.types);
+        let crcs = changes.iter().filter(|(_, change)| is_crc(change));
+        let symbols: Vec<&str> = crcs.map(|(symbol, _)| symbol.as_str()).collect();
+        let found = attributor.attribute(&symbols);
+        let crcs = changes.iter_mut().filter(|(_, change)| is_crc(change));
+        for ((symbol, change), found) in crcs.zip(found) {
+            match found {
                 Some(attribution) => {
                     change.causes = attribution.causes;
                     change.witness = attribution.witness;
                 }
-                None if !base.types.is_empty() && !head.types.is_empty() => {
-                    comparison.unexplained.push(symbol.to_owned());
+                None if knows(base, symbol) && knows(head, symbol) => {
+                    comparison.unexplained.push(symbol.clone());
                 }
                 None => {}
             }
         }
-        comparison.changes.insert(symbol.to_owned(), change);
+        comparison.causes = attributor.into_causes();
     }
-    comparison.causes = attributor.map(Attributor::into_causes).unwrap_or_default();
+    comparison.changes = changes.into_iter().collect();
     sort_causes(&mut comparison);
     comparison
+}
+
+/// Whether a side has types behind a symbol; imported ones may lack some.
+fn knows(side: Side<'_>, symbol: &str) -> bool {
+    side.types.exporter(symbol).is_some()
 }
 
 /// Both exports of every symbol that a side has, by symbol.
@@ -186,6 +206,9 @@ fn module_change(base: &str, head: &str) -> Option<ChangeClass> {
     }
 }
 
+#[cfg(test)]
+#[path = "properties.rs"]
+mod properties;
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;

@@ -224,6 +224,14 @@ impl Repo {
         })
     }
 
+    /// Whether a commit has a folder at the path; symbolic links are not followed.
+    ///
+    /// # Errors
+    /// If an object on the way is missing or damaged.
+    pub fn has_folder(&self, commit: &Commit, path: &str) -> Result<bool, HistoryError> {
+        self.with(|repo| tree::has_folder(repo, commit, path))
+    }
+
     /// Whether commits beyond some boundary are missing.
     ///
     /// # Errors

@@ -325,6 +325,23 @@ pub(super) fn find(
     commit: &Commit,
     path: &str,
 ) -> Result<Option<(BlobId, FileMode)>, HistoryError> {
+    Ok(match look_up(repo, commit, path)? {
+        Some(Entry::File(blob, mode)) => Some((blob, mode)),
+        _ => None,
+    })
+}
+
+/// Whether a commit has a folder at the path.
+pub(super) fn has_folder(
+    repo: &Repository,
+    commit: &Commit,
+    path: &str,
+) -> Result<bool, HistoryError> {
+    let entry = look_up(repo, commit, path)?;
+    Ok(matches!(entry, Some(Entry::Folder(_))))
+}
+
+fn look_up(repo: &Repository, commit: &Commit, path: &str) -> Result<Option<Entry>, HistoryError> {
     let reader = Reader::new(repo, &commit.id);
     let mut prefix = String::new();
     let mut folder = top(&commit.id, commit.tree)?;
@@ -337,7 +354,7 @@ pub(super) fn find(
             (Some(Entry::File(_, FileMode::Submodule)), _) => {
                 return Err(submodule(&commit.id, &format!("{prefix}{name}")));
             }
-            (Some(Entry::File(blob, mode)), None) => return Ok(Some((blob, mode))),
+            (found, None) => return Ok(found),
             _ => return Ok(None),
         }
         prefix.push_str(name);

@@ -12,6 +12,8 @@ use super::KbuildError;
 
 /// Bytes of a configuration; distributions' have a quarter of a million.
 const SIZE_LIMIT: usize = 8 << 20;
+/// Bytes at the start of a configuration that its heading stands in.
+const HEADING_LIMIT: usize = 400;
 /// The value of an option that is not set.
 const NOT_SET: &str = "n";
 
@@ -84,6 +86,17 @@ impl Config {
             }
         }
         Ok(Config { options })
+    }
+
+    /// Architecture and release from the line that Kconfig writes above the options:
+    /// `# Linux/x86 6.1.176 Kernel Configuration`.
+    #[must_use]
+    pub fn heading(bytes: &[u8]) -> Option<(String, String)> {
+        let head = bytes.get(..HEADING_LIMIT).unwrap_or(bytes);
+        let head = String::from_utf8_lossy(head);
+        let (_, rest) = head.split_once("# Linux/")?;
+        let mut words = rest.split_whitespace().map(str::to_owned);
+        Some((words.next()?, words.next()?))
     }
 
     /// The value of an option as written (strings with their quotes); `None` when it is not set.

@@ -254,7 +254,8 @@ pub fn symbol_fingerprint(symbol: &str, class: ChangeClass, base: &str, head: &s
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part.as_bytes());
     }
-    hasher.finalize().to_hex().chars().take(DIGITS).collect()
+    let digits = hasher.finalize().to_hex();
+    digits.get(..DIGITS).unwrap_or(&digits).to_owned()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::symvers::{Problems, UnpackError};
+use crate::symvers::{Problems, SymversError, UnpackError};
 
 /// Why a file of the policy could not be read.
 #[derive(Debug, Error)]
@@ -10,6 +10,9 @@ pub enum PolicyError {
     /// The file cannot be read or unpacked.
     #[error(transparent)]
     Unpack(#[from] UnpackError),
+    /// A folder with a file for each symbol, and files in it that are wrong.
+    #[error(transparent)]
+    Symvers(#[from] SymversError),
     /// Lines that the file's grammar does not have.
     #[error("{}{}", .problems.named(.name), hint(.looks_like))]
     Invalid {

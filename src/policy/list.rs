@@ -10,7 +10,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::error::PolicyError;
-use crate::symvers::{Crc, Problem, Problems, looks_like, parse_line, read_file, shown, unpack};
+use crate::symvers::{
+    Crc, Problem, Problems, Symvers, is_kabi_module_folder, looks_like, parse_line, read_file,
+    shown, unpack,
+};
 
 /// The most bytes that a list may have, packed or unpacked; the largest published one has 300 kB.
 const LIST_LIMIT: u64 = 64 << 20;
@@ -91,15 +94,26 @@ impl ProtectedList {
         }
     }
 
-    /// Reads a protected list of any family from a file.
+    /// Reads a protected list of any family from a file, or Red Hat's folder with a file for each symbol.
     ///
     /// # Errors
     ///
     /// The file cannot be read, and all errors of [`ProtectedList::read`].
     pub fn load(path: &Path) -> Result<ProtectedList, PolicyError> {
-        let bytes = read_file(path, LIST_LIMIT)?;
-        ProtectedList::read(&bytes, &path.display().to_string())
+        let name = path.display().to_string();
+        ProtectedList::read(&list_bytes(path)?, &name)
     }
+}
+
+/// The text of a list that lies at a path; of Red Hat's folder with a file for each symbol, the lines in force.
+///
+/// # Errors
+/// If it cannot be read, or a file of the folder is wrong.
+pub fn list_bytes(path: &Path) -> Result<Vec<u8>, PolicyError> {
+    if is_kabi_module_folder(path) {
+        return Ok(Symvers::load_kabi_module(path, None)?.write().into_bytes());
+    }
+    Ok(read_file(path, LIST_LIMIT)?)
 }
 
 /// An entry of a line: the symbol, and its CRC when the line is one of `Module.symvers`.

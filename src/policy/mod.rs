@@ -31,7 +31,7 @@ pub use decisions::Decisions;
 pub use deny::DenyList;
 pub use error::PolicyError;
 pub use lint::{LintFinding, LintInput, LintLevel, lint, lint_expired};
-pub use list::{Entry, ProtectedList, Section};
+pub use list::{Entry, ProtectedList, Section, list_bytes};
 pub use pattern::{Dialect, Pattern};
 pub use rules::{
     Facet, HIDDEN_LAYOUT, MODULE_UNKNOWN, Matcher, Rule, RuleContext, RuleFile, Rules, Ruling,

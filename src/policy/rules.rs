@@ -345,6 +345,9 @@ impl<'a> Matcher<'a> {
     }
 
     fn find(&self, subject: &Subject<'_>, class: &str, cause: Option<&str>) -> Option<usize> {
+        if self.rules.rules.is_empty() {
+            return None;
+        }
         let candidates = self.candidates(subject.module);
         let decides = |index: &usize| {
             let rule = self.rules.rules.get(*index);

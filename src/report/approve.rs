@@ -1,7 +1,9 @@
 //! What would have to be approved, as entries to paste into `approvals.toml`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::HashMap;
 use std::fmt::Write as _;
+
+use foldhash::fast::RandomState;
 
 use super::view::{failing, place};
 use super::{Approvable, Cause, Findings, Report, SymbolChange, class_text, clip, escape, wording};
@@ -14,19 +16,20 @@ use crate::policy::{AllowedBreaks, Severity};
 pub fn to_approve(report: &Report, allowed: &[AllowedBreaks]) -> Vec<Approvable> {
     let mut symbols: Vec<&SymbolChange> = decisive(report).flat_map(failing).collect();
     symbols.sort_by(|a, b| a.symbol.cmp(&b.symbol));
-    let mut by_fingerprint: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    // How many symbols lack each fingerprint, and the last of them. Only looked up.
+    let mut lacking: HashMap<&str, (usize, &str), RandomState> = HashMap::default();
     for symbol in &symbols {
         for fingerprint in missing(symbol) {
-            let names = by_fingerprint.entry(fingerprint).or_default();
-            names.insert(&symbol.symbol);
+            let (count, last) = lacking.entry(fingerprint).or_default();
+            if *count == 0 || *last != symbol.symbol {
+                (*count, *last) = (*count + 1, &symbol.symbol);
+            }
         }
     }
     let mut entries = Vec::new();
     for cause in &report.causes {
-        if let Some(symbols) = by_fingerprint.remove(cause.id.as_str()) {
-            let mut entry = of_cause(cause, &symbols, allowed);
-            entry.symbols = symbols.len();
-            entries.push(entry);
+        if let Some((symbols, _)) = lacking.remove(cause.id.as_str()) {
+            entries.push(of_cause(cause, symbols, allowed));
         }
     }
     for symbol in symbols {
@@ -34,7 +37,7 @@ pub fn to_approve(report: &Report, allowed: &[AllowedBreaks]) -> Vec<Approvable>
             let Some(fingerprint) = &change.fingerprint else {
                 continue;
             };
-            if by_fingerprint.remove(fingerprint.as_str()).is_some() {
+            if lacking.remove(fingerprint.as_str()).is_some() {
                 let title = class_text(&change.class).title;
                 let what = format!("{}: {title} ({})", symbol.symbol, change.detail);
                 entries.push(approvable(fingerprint, &what, &[], 1));
@@ -63,7 +66,7 @@ fn missing(symbol: &SymbolChange) -> impl Iterator<Item = &str> {
     })
 }
 
-fn of_cause(cause: &Cause, symbols: &BTreeSet<&str>, allowed: &[AllowedBreaks]) -> Approvable {
+fn of_cause(cause: &Cause, symbols: usize, allowed: &[AllowedBreaks]) -> Approvable {
     let mut remarks = Vec::new();
     if let Some(place) = place(cause) {
         remarks.push(format!("{}:{}", place.file, place.line));
@@ -76,12 +79,7 @@ fn of_cause(cause: &Cause, symbols: &BTreeSet<&str>, allowed: &[AllowedBreaks]) 
             ));
         }
     }
-    approvable(
-        &cause.id,
-        &wording::cause_title(cause),
-        &remarks,
-        symbols.len(),
-    )
+    approvable(&cause.id, &wording::cause_title(cause), &remarks, symbols)
 }
 
 fn approvable(fingerprint: &str, what: &str, remarks: &[String], symbols: usize) -> Approvable {

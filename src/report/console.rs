@@ -13,7 +13,7 @@ use super::{policy_text, view, wording};
 pub const MAX_LINES: usize = 60;
 
 /// Most causes that are named; the others are counted.
-const MAX_CAUSES: usize = 10;
+const MAX_CAUSES: usize = 24;
 /// Most lines of one cause's diff.
 const MAX_DIFF: usize = 10;
 /// Most rows of reasons, modules, symbols, commits and warnings: as many of these steps as leave room for causes.
@@ -204,11 +204,16 @@ fn causes(view: &View<'_>, ink: Ink<'_>, room: usize) -> Vec<String> {
     }
     let named = causes.len().min(MAX_CAUSES);
     let mut lines = ink.heading(&wording::counted(causes.len(), "cause"));
+    let (mut in_full, mut ended) = (0, false);
     for (at, cause) in causes.iter().take(named).enumerate() {
         // One line each for the causes still to come, and one that counts the others.
         let reserved = named - at;
-        let block = one_cause(view, ink, at + 1, cause);
-        if lines.len() + block.len() + reserved <= room {
+        // The worst ones in full; a full one behind short ones would seem to be worse than these.
+        let block = (!ended).then(|| one_cause(view, ink, at + 1, cause));
+        let block = block.filter(|block| lines.len() + block.len() + reserved <= room);
+        ended |= block.is_none() && in_full > 0;
+        if let Some(block) = block {
+            in_full += 1;
             lines.extend(block);
         } else if lines.len() + 2 <= room {
             lines.push(short_cause(ink, at + 1, cause));
@@ -222,11 +227,11 @@ fn causes(view: &View<'_>, ink: Ink<'_>, room: usize) -> Vec<String> {
 }
 
 fn short_cause(ink: Ink<'_>, number: usize, cause: &Cause) -> String {
-    let text = format!(
-        "{}: {}",
-        wording::located_cause(cause),
-        wording::reach(cause)
-    );
+    let title = wording::located_cause(cause);
+    let mut text = format!("{title}: {}", wording::reach(cause));
+    if text.chars().count() > MAX_WIDTH {
+        text = format!("{title}: {}", wording::reach_counts(cause, ""));
+    }
     ink.plain(&format!("{number:>3}. "), &text)
 }
 

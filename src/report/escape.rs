@@ -49,6 +49,10 @@ fn push_escape(out: &mut String, c: char) {
 /// A basic string of TOML, quotes included: what is hidden is spelled as `\u` escapes, so that it reads back as it was.
 #[must_use]
 pub fn toml_string(text: &str) -> String {
+    let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+    if text.bytes().all(plain) {
+        return format!("\"{text}\"");
+    }
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {
@@ -68,6 +72,9 @@ pub fn toml_string(text: &str) -> String {
 /// Cuts `text` after `max` characters and says how many are missing.
 #[must_use]
 pub fn clip(text: &str, max: usize) -> String {
+    if text.len() <= max {
+        return text.to_owned();
+    }
     match text.char_indices().nth(max) {
         None => text.to_owned(),
         Some((end, _)) => {

@@ -31,6 +31,8 @@ pub enum Format {
     Symbols,
     /// Those of them that both sides export, one a line.
     ModSymbols,
+    /// Each change as one sentence, as ksymvers' `short` has them.
+    Short,
 }
 
 impl Format {
@@ -47,6 +49,7 @@ impl Format {
         (Format::Html, "html"),
         (Format::Symbols, "symbols"),
         (Format::ModSymbols, "mod-symbols"),
+        (Format::Short, "short"),
     ];
 
     /// The spellings of all formats, for help and error texts.
@@ -155,7 +158,7 @@ mod tests {
         assert_eq!(
             said("xml:a"),
             Err(
-                "unknown output format \"xml\"; known are console, json, junit, gitlab, markdown, github, sarif, codequality, html, symbols, mod-symbols"
+                "unknown output format \"xml\"; known are console, json, junit, gitlab, markdown, github, sarif, codequality, html, symbols, mod-symbols, short"
                     .to_owned()
             )
         );

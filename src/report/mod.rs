@@ -16,6 +16,7 @@
 //! | [`html`] | one self-contained file for a browser |
 //! | [`tree`] | what changed behind one symbol, for `explain` |
 //! | [`list`] | the lists `symbols` and `mod-symbols` of suse-kabi-tools: one symbol a line |
+//! | [`short`] | the form `short` of its ksymvers: one sentence a change |
 
 mod approve;
 mod classes;
@@ -43,6 +44,7 @@ mod sandbox;
 pub mod sarif;
 pub mod schema;
 pub mod set;
+pub mod short;
 #[cfg(test)]
 mod tests;
 pub mod tree;
@@ -126,6 +128,7 @@ pub fn render(report: &Report, format: Format, options: &Options) -> String {
         Format::Html => html::render(report, options),
         Format::Symbols => list::symbols(report),
         Format::ModSymbols => list::mod_symbols(report),
+        Format::Short => short::render(report),
     }
 }
 

@@ -513,6 +513,9 @@ pub struct UnprotectedChange {
     pub symbol: String,
     /// Spellings of its classes of change.
     pub classes: Vec<String>,
+    /// The rule that tolerates the change, as `FILE:LINE: RULE`; none where nothing but the built-in severity does.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rule: Option<String>,
 }
 
 /// What a comparison means for one third-party module.

@@ -375,6 +375,7 @@ pub(super) fn fail() -> Report {
             unprotected: vec![UnprotectedChange {
                 symbol: "dev_alloc_skb".to_owned(),
                 classes: vec!["crc-changed".to_owned()],
+                rule: None,
             }],
             causes: vec!["c-sk-buff".to_owned(), "c-usb".to_owned()],
             modules: vec![

@@ -294,11 +294,16 @@ pub(super) fn located_cause(cause: &Cause) -> String {
 
 /// What a cause changes: `35 protected symbols (netif_rx, skb_put, skb_push and 32 more), 204 others`.
 pub(super) fn reach(cause: &Cause) -> String {
-    let protected = &cause.protected;
-    let mut out = counted(protected.len(), "protected symbol");
-    if !protected.is_empty() {
-        out.push_str(&format!(" ({})", examples(protected)));
+    match cause.protected.as_slice() {
+        [] => reach_counts(cause, ""),
+        named => reach_counts(cause, &format!(" ({})", examples(named))),
     }
+}
+
+/// As [`reach`], with `named` in place of the names.
+pub(super) fn reach_counts(cause: &Cause, named: &str) -> String {
+    let mut out = counted(cause.protected.len(), "protected symbol");
+    out.push_str(named);
     match cause.unprotected {
         0 => {}
         1 => out.push_str(", 1 other"),

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// What a field holds that nobody knows, such as the compiler behind an imported `Module.symvers`.
+pub const UNKNOWN: &str = "unknown";
+
 /// The circumstances that a kernel's CRCs were computed under.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,25 +37,40 @@ pub struct Mismatch {
 }
 
 impl Fingerprint {
-    /// What keeps `self`, the baseline's, from being compared with `other`; empty if nothing does.
+    /// What keeps `self`, the baseline's, from being compared with `other`; empty if nothing does. What a side does not
+    /// know is compared with nothing: [`Fingerprint::unknown`] tells it.
     #[must_use]
     pub fn mismatches(&self, other: &Fingerprint) -> Vec<Mismatch> {
-        let fields = [
-            ("arch", &self.arch, &other.arch),
-            ("config", &self.config, &other.config),
-            ("compiler", &self.compiler_family, &other.compiler_family),
-            ("crc-algorithm", &self.algorithm, &other.algorithm),
-            ("grammar", &self.grammar, &other.grammar),
-        ];
-        fields
+        let known = |value: &str| value != UNKNOWN;
+        self.fields()
             .into_iter()
-            .filter(|(_, expected, found)| expected != found)
+            .zip(other.fields())
+            .map(|((field, expected), (_, found))| (field, expected, found))
+            .filter(|(_, expected, found)| expected != found && known(expected) && known(found))
             .map(|(field, expected, found)| Mismatch {
                 field,
-                expected: expected.clone(),
-                found: found.clone(),
+                expected: expected.to_owned(),
+                found: found.to_owned(),
             })
             .collect()
+    }
+
+    /// The circumstances that nobody knows, by the names that mismatches have.
+    #[must_use]
+    pub fn unknown(&self) -> Vec<&'static str> {
+        let unknown = self.fields().into_iter();
+        let unknown = unknown.filter(|(_, value)| *value == UNKNOWN);
+        unknown.map(|(field, _)| field).collect()
+    }
+
+    fn fields(&self) -> [(&'static str, &str); 5] {
+        [
+            ("arch", &self.arch),
+            ("config", &self.config),
+            ("compiler", &self.compiler_family),
+            ("crc-algorithm", &self.algorithm),
+            ("grammar", &self.grammar),
+        ]
     }
 }
 
@@ -89,5 +107,14 @@ mod tests {
             .map(|mismatch| mismatch.field)
             .collect();
         assert_eq!(fields, ["arch", "grammar"]);
+        let imported = Fingerprint {
+            compiler_family: UNKNOWN.into(),
+            grammar: UNKNOWN.into(),
+            ..other
+        };
+        let fields: Vec<&str> = base.mismatches(&imported).iter().map(|m| m.field).collect();
+        assert_eq!(fields, ["arch"]);
+        assert_eq!(imported.unknown(), ["compiler", "grammar"]);
+        assert!(base.unknown().is_empty());
     }
 }

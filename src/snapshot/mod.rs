@@ -33,7 +33,7 @@ pub use archive::{ArchiveError, Moved};
 pub use builder::{Builder, Settings};
 pub use cache::UnitCache;
 pub use error::{SnapshotError, UnitFailure};
-pub use fingerprint::{Fingerprint, Mismatch};
+pub use fingerprint::{Fingerprint, Mismatch, UNKNOWN};
 pub use progress::{Counters, Progress, Silent};
 pub use source::Source;
 pub use upkeep::{CacheSize, Pruned};

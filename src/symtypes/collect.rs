@@ -1,7 +1,10 @@
 //! Collects the records of a file's sections and hands back the graph.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+use foldhash::fast::RandomState;
+
+use super::consolidated::opaque_text;
 use super::graph::Stored;
 use super::line::single_blanks;
 use super::sections::{Entry, Sections};
@@ -27,6 +30,8 @@ pub(super) struct Collector {
     /// The section that a name stands in, as its number and one, and the line; for one name a section.
     own: Vec<(u32, u32)>,
     paths: Vec<String>,
+    /// The texts of types that are only declared. Only looked up.
+    opaque: HashMap<NameId, TextId, RandomState>,
     met: HashSet<String>,
     open: bool,
     /// Texts that stand in the open section, with their lines.
@@ -49,11 +54,19 @@ pub(super) enum Scope {
 }
 
 impl Collector {
-    /// For files that hold every definition of their unit.
-    pub(super) fn of_objects() -> Self {
+    /// Fills `graph`, which has no units.
+    pub(super) fn new(graph: TypeGraph) -> Self {
+        Collector {
+            graph,
+            ..Collector::default()
+        }
+    }
+
+    /// As [`Collector::new`], for files that hold every definition of their unit.
+    pub(super) fn of_objects(graph: TypeGraph) -> Self {
         Collector {
             complete: true,
-            ..Collector::default()
+            ..Collector::new(graph)
         }
     }
 
@@ -86,6 +99,22 @@ impl Collector {
         let id = self.graph.intern_name(name);
         let text = self.graph.intern_text(&single_blanks(text));
         self.known(id, text, is_extern, scope, line);
+    }
+
+    /// Adds a record of a type that is only declared in this section.
+    pub(super) fn opaque(&mut self, name: Name<'_>, line: usize) {
+        let id = self.graph.intern_name(name);
+        // A kernel has some 40,000 of these records and 3,000 such types.
+        let text = match self.opaque.get(&id) {
+            Some(&text) => text,
+            None => {
+                let text = opaque_text(name).unwrap_or_default();
+                let text = self.graph.intern_text(&text);
+                self.opaque.insert(id, text);
+                text
+            }
+        };
+        self.known(id, text, false, Scope::Here, line);
     }
 
     /// Adds a record whose name and text are interned.

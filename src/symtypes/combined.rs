@@ -52,7 +52,15 @@ impl TypeGraph {
     /// If a line is no record, a suffix is not that of its text, a unit uses a name of several texts without saying
     /// which, or a reference has no record.
     pub fn from_combined(bytes: &[u8], name: &str) -> Result<TypeGraph, SymtypesError> {
-        let mut reader = Reader::default();
+        TypeGraph::default().combined(bytes, name)
+    }
+
+    /// As [`TypeGraph::from_combined`], into this graph, which has no units.
+    pub(super) fn combined(self, bytes: &[u8], name: &str) -> Result<TypeGraph, SymtypesError> {
+        let mut reader = Reader {
+            collector: Collector::new(self),
+            ..Reader::default()
+        };
         for (at, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
             match std::str::from_utf8(line) {
                 Ok(line) => reader.line(at + 1, line.strip_suffix('\r').unwrap_or(line)),

@@ -31,8 +31,17 @@ impl TypeGraph {
     /// # Errors
     /// If a line is no record, a name stands twice in a section, or a reference has no record.
     pub fn from_consolidated(bytes: &[u8], name: &str) -> Result<TypeGraph, SymtypesError> {
+        TypeGraph::default().consolidated(bytes, name)
+    }
+
+    /// As [`TypeGraph::from_consolidated`], into this graph, which has no units.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn consolidated(mut self, bytes: &[u8], name: &str) -> Result<TypeGraph, SymtypesError> {
+        self.expect(bytes.len());
         let mut reader = Reader {
-            collector: Collector::default(),
+            collector: Collector::new(self),
             older: false,
             sections: 0,
         };
@@ -115,11 +124,7 @@ impl Reader {
             }) => self
                 .collector
                 .record(name, text, is_extern, Scope::Onward, number),
-            Ok(Line::Opaque(name)) => {
-                let text = opaque_text(name).unwrap_or_default();
-                self.collector
-                    .record(name, &text, false, Scope::Here, number);
-            }
+            Ok(Line::Opaque(name)) => self.collector.opaque(name, number),
             Ok(Line::Bare(name)) if self.older => self.collector.bare(name, number),
             Ok(Line::Bare(name)) => self.collector.problems.push(
                 number,

@@ -139,7 +139,7 @@ proptest! {
         let _ = TypeGraph::from_consolidated(&bytes, "x");
     }
 
-    /// Writing what was read and reading it again changes nothing.
+    /// Writing what was read and reading it again changes nothing, in each of the forms.
     #[test]
     fn round_trip(texts in proptest::collection::vec(("[a-c]", 0_u8..3, "[a-c]", proptest::bool::ANY), 1..12)) {
         let mut input = String::new();
@@ -158,6 +158,18 @@ proptest! {
         let written = graph.to_consolidated();
         let again = TypeGraph::from_consolidated(written.as_bytes(), "x").unwrap();
         prop_assert_eq!(again.to_consolidated(), written);
+        let combined = graph.to_combined();
+        let again = TypeGraph::from_combined(combined.as_bytes(), "x").unwrap();
+        prop_assert_eq!(again.to_combined(), combined);
+        for section in 0..texts.len() {
+            let symbol = format!("f{section}");
+            prop_assert_eq!(graph.crc(&symbol), again.crc(&symbol));
+        }
+        for (path, unit) in graph.units() {
+            let object = graph.to_object(unit);
+            let again = TypeGraph::from_object(object.as_bytes(), path, "x").unwrap();
+            prop_assert_eq!(again.to_object(again.unit(path).unwrap()), object);
+        }
         for section in 0..texts.len() {
             let symbol = format!("f{section}");
             prop_assert_eq!(graph.crc(&symbol), again.crc(&symbol));

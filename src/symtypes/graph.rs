@@ -7,7 +7,7 @@
 //!   ([`Sections`]), so that a kernel of 3,000 units takes the memory of its file and not of 3,000 closures.
 //!
 //! Two graphs are compared through [`TypeGraph::translate`], which maps names and texts of one to equal ones of the
-//! other, once per distinct text.
+//! other, once per distinct text. Where one was read beside the other their numbers are the same.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use super::sections::Sections;
 use super::table::{Table, index};
-use super::{Definition, Location, Name, TypeKind, TypeName, mentions};
+use super::vocabulary::Vocabulary;
+use super::{Definition, Location, Name, TypeKind, TypeName};
 
 /// Number of a record name in its [`TypeGraph`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,23 +84,14 @@ pub(super) enum Stored {
 /// The definitions of all units of a kernel, interned.
 #[derive(Clone, Debug, Default)]
 pub struct TypeGraph {
-    pub(super) names: Table,
-    kinds: Vec<TypeKind>,
-    pub(super) texts: Table,
-    /// For each text, where its names begin in `references`; one more than there are texts.
-    pub(super) starts: Vec<u32>,
-    pub(super) references: Vec<NameId>,
-    /// For each text, where its mentions begin in `mentions`; one more than there are texts.
-    pub(super) mention_starts: Vec<u32>,
-    pub(super) mentions: Vec<Mention>,
-    /// The last text that referred to a name, as its number and one; tells repeated references.
-    met: Vec<u32>,
+    /// Names and texts; graphs that were read one beside the other share them.
+    pub(super) words: Arc<Vocabulary>,
     pub(super) files: Table,
     pub(super) places: Vec<Place>,
     pub(super) place_ids: HashMap<Place, LocationId, RandomState>,
     pub(super) units: BTreeMap<Arc<str>, UnitTypes>,
-    /// The units that export a symbol, by path; empty for types.
-    exporters: Vec<Vec<Arc<str>>>,
+    /// The units that export a symbol, by path. Only looked up, or put into order.
+    exporters: HashMap<NameId, Vec<Arc<str>>, RandomState>,
     pub(super) sections: Sections,
 }
 
@@ -141,7 +133,7 @@ impl TypeGraph {
         self.remove_unit(path);
         let path: Arc<str> = Arc::from(path);
         for name in exports {
-            let paths = &mut self.exporters[name.0 as usize];
+            let paths = self.exporters.entry(name).or_default();
             if let Err(at) = paths.binary_search(&path) {
                 paths.insert(at, Arc::clone(&path));
             }
@@ -155,45 +147,25 @@ impl TypeGraph {
             return;
         };
         for record in self.records(&unit) {
-            self.exporters[record.name.0 as usize].retain(|other| &**other != path);
+            if let Some(paths) = self.exporters.get_mut(&record.name) {
+                paths.retain(|other| &**other != path);
+            }
         }
     }
 
     pub(super) fn intern_name(&mut self, name: Name<'_>) -> NameId {
-        let mut key = String::new();
-        let (number, new) = self.names.intern(name.key(&mut key));
-        if new {
-            self.kinds.push(name.kind);
-            self.met.push(0);
-            self.exporters.push(Vec::new());
-        }
-        NameId(number)
+        Arc::make_mut(&mut self.words).intern_name(name)
     }
 
     pub(super) fn intern_text(&mut self, text: &str) -> TextId {
-        let (number, new) = self.texts.intern(text);
-        if new {
-            for (start, end, token) in mentions(text) {
-                let name = self.intern_name(token);
-                self.mentions.push(Mention {
-                    start: index(start),
-                    end: index(end),
-                    name,
-                });
-                let met = &mut self.met[name.0 as usize];
-                if *met != number + 1 {
-                    *met = number + 1;
-                    self.references.push(name);
-                }
-            }
-            if self.starts.is_empty() {
-                self.starts.push(0);
-                self.mention_starts.push(0);
-            }
-            self.mention_starts.push(index(self.mentions.len()));
-            self.starts.push(index(self.references.len()));
+        Arc::make_mut(&mut self.words).intern_text(text)
+    }
+
+    /// Makes room for the texts of a file of that many bytes, unless there are texts already.
+    pub(super) fn expect(&mut self, bytes: usize) {
+        if self.text_count() == 0 {
+            Arc::make_mut(&mut self.words).expect(bytes);
         }
-        TextId(number)
     }
 
     fn intern_location(&mut self, location: &Location) -> LocationId {
@@ -260,12 +232,15 @@ impl TypeGraph {
         self.units.is_empty()
     }
 
-    /// The symbols that units export, in no meaningful order.
+    /// The symbols that units export, in the order of their numbers.
     pub fn exports(&self) -> impl Iterator<Item = &str> {
-        let names = 0..index(self.names.len());
-        names
-            .filter(|&name| !self.exporters[name as usize].is_empty())
-            .map(|name| self.names.get(name))
+        let exporters = self.exporters.iter();
+        let mut names: Vec<NameId> = exporters
+            .filter(|(_, paths)| !paths.is_empty())
+            .map(|(name, _)| *name)
+            .collect();
+        names.sort_unstable();
+        names.into_iter().map(|name| self.words.names.get(name.0))
     }
 
     /// The unit that exports the symbol and the symbol's record in it. Of several units the first one by path counts.
@@ -282,7 +257,7 @@ impl TypeGraph {
             kind: TypeKind::Symbol,
             name: symbol,
         })?;
-        let path = self.exporters[id.0 as usize].first()?;
+        let path = self.exporters.get(&id)?.first()?;
         let unit = self.units.get(path)?;
         Some((path, unit, self.record(unit, id)?))
     }
@@ -310,7 +285,7 @@ impl TypeGraph {
             Stored::Listed(records) => return records.to_vec(),
             Stored::Section(section) => *section,
         };
-        let mut met = vec![false; self.names.len()];
+        let mut met = vec![false; self.name_count()];
         let mut open: Vec<NameId> = self.sections.exports(section).collect();
         let mut records = Vec::new();
         while let Some(name) = open.pop() {
@@ -334,7 +309,7 @@ impl TypeGraph {
     #[must_use]
     pub fn name(&self, id: NameId) -> Name<'_> {
         let kind = self.kind(id);
-        let key = self.names.get(id.0);
+        let key = self.words.names.get(id.0);
         let name = match kind.tag() {
             Some(_) => key.get(2..).unwrap_or_default(),
             None => key,
@@ -345,21 +320,20 @@ impl TypeGraph {
     /// What kind of thing a name is.
     #[must_use]
     pub fn kind(&self, id: NameId) -> TypeKind {
-        // INVARIANT: ids are made by `intern_name` of the same graph only and names are never removed.
-        self.kinds[id.0 as usize]
+        self.words.kind(id)
     }
 
     /// The bytes that names are ordered by: `s#sk_buff`, `netif_rx`.
     #[must_use]
     pub fn key(&self, id: NameId) -> &str {
-        self.names.get(id.0)
+        self.words.names.get(id.0)
     }
 
     /// The place of each name in the bytewise order of all, by id.
     #[must_use]
     pub fn ranks(&self) -> Vec<u32> {
-        let mut order: Vec<u32> = (0..index(self.names.len())).collect();
-        order.sort_unstable_by_key(|&name| self.names.get(name));
+        let mut order: Vec<u32> = (0..index(self.words.names.len())).collect();
+        order.sort_unstable_by_key(|&name| self.words.names.get(name));
         let mut ranks = vec![0; order.len()];
         for (rank, name) in (0_u32..).zip(order) {
             ranks[name as usize] = rank;
@@ -369,13 +343,13 @@ impl TypeGraph {
 
     /// All names by id.
     pub fn names(&self) -> impl Iterator<Item = NameId> {
-        (0..index(self.names.len())).map(NameId)
+        (0..index(self.words.names.len())).map(NameId)
     }
 
     /// How many names there are; ids are below it.
     #[must_use]
     pub fn name_count(&self) -> usize {
-        self.names.len()
+        self.words.names.len()
     }
 
     /// The number of a name, if any definition or reference mentions it.
@@ -385,14 +359,13 @@ impl TypeGraph {
     }
 
     pub(super) fn id_of(&self, name: Name<'_>) -> Option<NameId> {
-        let mut key = String::new();
-        self.names.find(name.key(&mut key)).map(NameId)
+        self.words.id_of(name)
     }
 
     /// The text behind a number.
     #[must_use]
     pub fn text(&self, id: TextId) -> &str {
-        self.texts.get(id.0)
+        self.words.texts.get(id.0)
     }
 
     /// The place behind a number.
@@ -405,16 +378,12 @@ impl TypeGraph {
     /// The names that a text refers to, each once, in the order of the text.
     #[must_use]
     pub fn references(&self, id: TextId) -> &[NameId] {
-        // INVARIANT: `starts` has one more entry than there are texts, each at most the length of `references`.
-        let (from, to) = (self.starts[id.0 as usize], self.starts[id.0 as usize + 1]);
-        &self.references[from as usize..to as usize]
+        self.words.references(id)
     }
 
     /// The names in a text with their places, as often as they stand there.
     pub(super) fn mentions(&self, id: TextId) -> &[Mention] {
-        // INVARIANT: as in `references`.
-        let at = id.0 as usize;
-        &self.mentions[self.mention_starts[at] as usize..self.mention_starts[at + 1] as usize]
+        self.words.mentions(id)
     }
 
     /// Every text that some unit sees under some name; a pair can come more than once.
@@ -465,7 +434,7 @@ impl TypeGraph {
     /// How many distinct texts the graph holds; ids are below it.
     #[must_use]
     pub fn text_count(&self) -> usize {
-        self.texts.len()
+        self.words.texts.len()
     }
 
     /// Whether the texts are those of gendwarfksyms, whose words and CRCs are not comparable with genksyms'.
@@ -478,8 +447,9 @@ impl TypeGraph {
             "base_type",
             "subprogram",
         ];
-        (0..index(self.texts.len())).any(|text| {
-            let first = self.texts.get(text).split(' ').next().unwrap_or_default();
+        // Not the vocabulary, which another graph may share.
+        self.definitions().any(|(_, text)| {
+            let first = self.text(text).split(' ').next().unwrap_or_default();
             WORDS.contains(&first)
         })
     }
@@ -487,9 +457,42 @@ impl TypeGraph {
     /// Maps numbers of this graph to those of `other`.
     #[must_use]
     pub fn translate(&self, other: &TypeGraph) -> Translation {
-        Translation {
-            names: self.names.numbers_in(&other.names),
-            texts: self.texts.numbers_in(&other.texts),
+        let (mine, theirs) = (&self.words, &other.words);
+        let maps = (!Arc::ptr_eq(mine, theirs)).then(|| Maps {
+            names: mine.names.numbers_in(&theirs.names),
+            texts: mine.texts.numbers_in(&theirs.texts),
+        });
+        Translation { maps }
+    }
+
+    /// Reads something else with the names and texts of this graph, which then are those of both: `read` gets a graph
+    /// without units that holds them, and `types` shows the graph that came of it.
+    ///
+    /// # Errors
+    /// What `read` fails with.
+    pub fn beside<T, E>(
+        mut self,
+        read: impl FnOnce(TypeGraph) -> Result<T, E>,
+        types: impl FnOnce(&T) -> &TypeGraph,
+    ) -> Result<(TypeGraph, T), E> {
+        // Whoever adds to a vocabulary that others hold gets a copy of it, so it moves.
+        let other = read(std::mem::take(&mut self.words).into())?;
+        self.words = Arc::clone(&types(&other).words);
+        Ok((self, other))
+    }
+
+    /// A graph without units that holds the names and texts of this one.
+    #[must_use]
+    pub fn emptied(self) -> TypeGraph {
+        self.words.into()
+    }
+}
+
+impl From<Arc<Vocabulary>> for TypeGraph {
+    fn from(words: Arc<Vocabulary>) -> TypeGraph {
+        TypeGraph {
+            words,
+            ..TypeGraph::default()
         }
     }
 }
@@ -497,6 +500,12 @@ impl TypeGraph {
 /// Maps numbers of one graph to the numbers that another graph has for equal names and texts.
 #[derive(Clone, Debug)]
 pub struct Translation {
+    /// None where both graphs share their numbers.
+    maps: Option<Maps>,
+}
+
+#[derive(Clone, Debug)]
+struct Maps {
     names: Vec<Option<u32>>,
     texts: Vec<Option<u32>>,
 }
@@ -505,13 +514,19 @@ impl Translation {
     /// The other graph's number of that name, if it knows the name.
     #[must_use]
     pub fn name(&self, id: NameId) -> Option<NameId> {
-        self.names.get(id.0 as usize).copied().flatten().map(NameId)
+        match &self.maps {
+            None => Some(id),
+            Some(maps) => maps.names.get(id.0 as usize).copied().flatten().map(NameId),
+        }
     }
 
     /// The other graph's number of that text, if it holds an equal one.
     #[must_use]
     pub fn text(&self, id: TextId) -> Option<TextId> {
-        self.texts.get(id.0 as usize).copied().flatten().map(TextId)
+        match &self.maps {
+            None => Some(id),
+            Some(maps) => maps.texts.get(id.0 as usize).copied().flatten().map(TextId),
+        }
     }
 }
 

@@ -1,5 +1,9 @@
 //! One line of a symtypes file: `name [extern] token ...`.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use super::{Name, TypeKind};
 
 /// What a line says.
@@ -26,9 +30,8 @@ pub(super) fn parse(line: &str) -> Result<Line<'_>, String> {
     let line = line.strip_prefix("override ").unwrap_or(line);
     let (word, rest) = first_word(line)?;
     let rest = rest.trim_matches(' ');
-    if let Some((tag, name)) = word.split_once("##")
-        && let [tag] = tag.as_bytes()
-    {
+    if let [tag, b'#', b'#', ..] = word.as_bytes() {
+        let name = word.get(3..).unwrap_or_default();
         let kind = TypeKind::from_tag(char::from(*tag))
             .filter(|kind| kind.keyword().is_some() && rest.is_empty() && !name.is_empty());
         return match kind {
@@ -118,9 +121,12 @@ fn symbol(word: &str) -> Result<Name<'_>, String> {
     }
 }
 
+/// Two blanks, as a search that is prepared once.
+static DOUBLE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"  "));
+
 /// The text with single blanks between its tokens, where it has others.
 pub(super) fn single_blanks(text: &str) -> std::borrow::Cow<'_, str> {
-    if memchr::memmem::find(text.as_bytes(), b"  ").is_none() {
+    if DOUBLE.find(text.as_bytes()).is_none() {
         return text.into();
     }
     super::tokens(text).collect::<Vec<_>>().join(" ").into()

@@ -23,6 +23,7 @@ mod sections;
 mod stored;
 mod table;
 mod token;
+mod vocabulary;
 mod write;
 
 use std::fmt;

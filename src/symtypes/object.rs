@@ -50,9 +50,19 @@ impl TypeGraph {
     /// # Errors
     /// If a line is no record, a name stands twice, or a reference has no record.
     pub fn from_object(bytes: &[u8], path: &str, name: &str) -> Result<TypeGraph, SymtypesError> {
+        TypeGraph::default().object(bytes, path, name)
+    }
+
+    /// As [`TypeGraph::from_object`], into this graph, which has no units.
+    pub(super) fn object(
+        self,
+        bytes: &[u8],
+        path: &str,
+        name: &str,
+    ) -> Result<TypeGraph, SymtypesError> {
         let mut part = Part::default();
         part.read(0, bytes, name)?;
-        join(vec![part], &[path.to_owned()], name)
+        join(self, vec![part], &[path.to_owned()], name)
     }
 
     /// Reads all files of a folder and the folders below it whose names end in `.symtypes`, packed or not.
@@ -60,13 +70,31 @@ impl TypeGraph {
     /// # Errors
     /// If a file cannot be read or is wrong, or there is none.
     pub fn from_folder(folder: &Path) -> Result<TypeGraph, SymtypesError> {
+        TypeGraph::default().folder(folder)
+    }
+
+    /// As [`TypeGraph::from_folder`], into this graph, which has no units.
+    pub(super) fn folder(self, folder: &Path) -> Result<TypeGraph, SymtypesError> {
         let name = folder.display().to_string();
         let files = files(folder)?;
         if files.is_empty() {
             return Err(SymtypesError::NoFiles { name });
         }
+        self.files(&files, &name)
+    }
+
+    /// Reads the symtypes of units into this graph, which has none; each as the unit's path and its file, packed or not;
+    /// `name` stands for all of them in errors.
+    ///
+    /// # Errors
+    /// If a file cannot be read or is wrong.
+    pub fn files(
+        self,
+        files: &[(String, PathBuf)],
+        name: &str,
+    ) -> Result<TypeGraph, SymtypesError> {
         let paths: Vec<String> = files.iter().map(|(path, _)| path.clone()).collect();
-        let size = files.len().div_ceil(PARTS);
+        let size = files.len().div_ceil(PARTS).max(1);
         let parts: Result<Vec<Part>, SymtypesError> = files
             .par_chunks(size)
             .enumerate()
@@ -81,7 +109,7 @@ impl TypeGraph {
                 Ok(part)
             })
             .collect();
-        join(parts?, &paths, &name)
+        join(self, parts?, &paths, name)
     }
 }
 
@@ -156,8 +184,13 @@ fn unit_name(path: &str) -> Option<String> {
 }
 
 /// Joins the parts of a folder in the order of the files.
-fn join(parts: Vec<Part>, paths: &[String], name: &str) -> Result<TypeGraph, SymtypesError> {
-    let mut collector = Collector::of_objects();
+fn join(
+    graph: TypeGraph,
+    parts: Vec<Part>,
+    paths: &[String],
+    name: &str,
+) -> Result<TypeGraph, SymtypesError> {
+    let mut collector = Collector::of_objects(graph);
     for part in parts {
         let distinct = 0..index(part.table.len());
         let meanings: Vec<Meaning> = distinct

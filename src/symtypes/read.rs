@@ -13,12 +13,20 @@ impl TypeGraph {
     /// # Errors
     /// If something cannot be read, or is wrong in the form that it is of.
     pub fn load(path: &Path) -> Result<TypeGraph, SymtypesError> {
+        TypeGraph::default().load_into(path)
+    }
+
+    /// As [`TypeGraph::load`], into this graph, which has no units.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_into(self, path: &Path) -> Result<TypeGraph, SymtypesError> {
         if path.is_dir() {
-            return TypeGraph::from_folder(path);
+            return self.folder(path);
         }
         let name = path.display().to_string();
         let bytes = read_file(path, UNPACK_LIMIT)?;
-        TypeGraph::read(&unpack(&bytes, &name, UNPACK_LIMIT)?, &name)
+        self.read_into(&unpack(&bytes, &name, UNPACK_LIMIT)?, &name)
     }
 
     /// Reads symtypes of any form out of one file that is unpacked.
@@ -26,18 +34,26 @@ impl TypeGraph {
     /// # Errors
     /// If the file is wrong in the form that it is of.
     pub fn read(bytes: &[u8], name: &str) -> Result<TypeGraph, SymtypesError> {
+        TypeGraph::default().read_into(bytes, name)
+    }
+
+    /// As [`TypeGraph::read`], into this graph, which has no units.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_into(self, bytes: &[u8], name: &str) -> Result<TypeGraph, SymtypesError> {
         // The forms are told apart by their first or last line, so a bad byte between them does not matter here.
         let first = String::from_utf8_lossy(bytes.get(..4096).unwrap_or(bytes));
         let tail = bytes.len().saturating_sub(1 << 20);
         let last = String::from_utf8_lossy(&bytes[tail..]);
         if is_consolidated(first.trim_start_matches('\u{feff}')) {
-            TypeGraph::from_consolidated(bytes, name)
+            self.consolidated(bytes, name)
         } else if is_combined(&last) {
-            TypeGraph::from_combined(bytes, name)
+            self.combined(bytes, name)
         } else {
             let file = name.rsplit('/').next().unwrap_or(name);
             let unit = file.split(".symtypes").next().unwrap_or(file);
-            TypeGraph::from_object(bytes, unit, name)
+            self.object(bytes, unit, name)
         }
     }
 }

@@ -4,6 +4,8 @@
 //! what the last section up to `n` wrote, unless `n` marks the type as opaque. Both are found by a search in the short
 //! list of sections that mention the name.
 
+use std::ops::Range;
+
 use super::graph::Record;
 use super::{NameId, TextId};
 
@@ -40,6 +42,8 @@ pub(super) struct Sections {
 #[derive(Clone, Debug, Default)]
 struct Index {
     entries: Vec<u32>,
+    /// The section of each entry, beside it: a search reads these and nothing else.
+    sections: Vec<u32>,
     /// Where the entries of each name begin; one more than there are names.
     starts: Vec<u32>,
 }
@@ -54,22 +58,46 @@ impl Index {
                 .map(|entry| entry.name.0),
         );
         let mut next = starts.clone();
-        let mut entries = vec![0; starts.last().copied().unwrap_or_default() as usize];
+        let count = starts.last().copied().unwrap_or_default() as usize;
+        let (mut entries, mut sections) = (vec![0; count], vec![0; count]);
         for (at, entry) in (0_u32..).zip(all).filter(|(_, entry)| wanted(entry)) {
             let place = &mut next[entry.name.0 as usize];
             entries[*place as usize] = at;
+            sections[*place as usize] = entry.section;
             *place += 1;
         }
-        Index { entries, starts }
+        Index {
+            entries,
+            sections,
+            starts,
+        }
     }
 
     fn of(&self, name: NameId) -> &[u32] {
+        &self.entries[self.range(name)]
+    }
+
+    fn range(&self, name: NameId) -> Range<usize> {
         let at = name.0 as usize;
         match (self.starts.get(at), self.starts.get(at + 1)) {
-            (Some(&from), Some(&to)) => &self.entries[from as usize..to as usize],
+            (Some(&from), Some(&to)) => from as usize..to as usize,
             // A name that was interned after the file was read.
-            _ => &[],
+            _ => 0..0,
         }
+    }
+
+    /// The entry of that section, if there is one.
+    fn in_section(&self, name: NameId, section: u32) -> Option<u32> {
+        let range = self.range(name);
+        let at = self.sections[range.clone()].binary_search(&section).ok()?;
+        Some(self.entries[range.start + at])
+    }
+
+    /// The last entry of that section or of one before it.
+    fn up_to(&self, name: NameId, section: u32) -> Option<u32> {
+        let range = self.range(name);
+        let behind = self.sections[range.clone()].partition_point(|&other| other <= section);
+        Some(self.entries[range.start + behind.checked_sub(1)?])
     }
 }
 
@@ -94,17 +122,8 @@ impl Sections {
 
     /// What a section sees under a name. A symbol is seen in its own section only.
     pub(super) fn find(&self, section: u32, name: NameId, is_symbol: bool) -> Option<Record> {
-        let here = self.here.of(name);
-        let held = self.held.of(name);
-        let of = |at: &u32| self.entries[*at as usize].section;
-        let at = match here.binary_search_by_key(&section, of) {
-            Ok(at) => here[at],
-            Err(_) => {
-                held[held
-                    .partition_point(|at| of(at) <= section)
-                    .checked_sub(1)?]
-            }
-        };
+        let here = self.here.in_section(name, section);
+        let at = here.or_else(|| self.held.up_to(name, section))?;
         let seen = &self.entries[at as usize];
         (!is_symbol || seen.section == section).then_some(Record {
             name,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::graph::{Mention, Place, Stored};
 use super::table::{Table, index};
+use super::vocabulary::Vocabulary;
 use super::{LocationId, Name, NameId, Record, TextId, TypeGraph, TypeKind, reference};
 
 /// A type graph whose units are all listed.
@@ -55,7 +56,8 @@ impl TypeGraph {
     /// are of units that are gone: a graph forgets none, and one that is stored for ever would grow for ever.
     #[must_use]
     pub fn stored(&self) -> Option<StoredGraph> {
-        let mut used = vec![false; self.texts.len()];
+        let words = &*self.words;
+        let mut used = vec![false; words.texts.len()];
         let mut units = Vec::with_capacity(self.units.len());
         for (path, unit) in &self.units {
             let Stored::Listed(records) = &unit.0 else {
@@ -70,12 +72,12 @@ impl TypeGraph {
             return None;
         }
         Some(StoredGraph {
-            names: Strings::of(&self.names),
-            texts: Strings::of(&self.texts),
-            starts: self.starts.clone(),
-            references: self.references.iter().map(|name| name.0).collect(),
-            mention_starts: self.mention_starts.clone(),
-            mentions: self
+            names: Strings::of(&words.names),
+            texts: Strings::of(&words.texts),
+            starts: words.starts.clone(),
+            references: words.references.iter().map(|name| name.0).collect(),
+            mention_starts: words.mention_starts.clone(),
+            mentions: words
                 .mentions
                 .iter()
                 .map(|mention| (mention.start, mention.end - mention.start, mention.name.0))
@@ -89,7 +91,7 @@ impl TypeGraph {
     /// The graph that was stored; nothing if its parts do not fit together.
     #[must_use]
     pub fn restore(stored: StoredGraph) -> Option<TypeGraph> {
-        let mut graph = TypeGraph::default();
+        let mut words = Vocabulary::default();
         for (at, key) in stored.names.table()?.strings().enumerate() {
             let known = reference(key);
             let name = known.as_ref().map_or(
@@ -99,18 +101,17 @@ impl TypeGraph {
                 },
                 super::TypeName::as_name,
             );
-            if graph.intern_name(name).index() != at {
+            if words.intern_name(name).index() != at {
                 return None;
             }
         }
-        graph.texts = stored.texts.table()?;
-        let names = graph.name_count();
+        words.texts = stored.texts.table()?;
+        let names = words.names.len();
         let known = |name: u32| ((name as usize) < names).then_some(NameId(name));
         let fits = |starts: &[u32], end: usize| {
-            let count = if graph.texts.len() == 0 {
-                0
-            } else {
-                graph.texts.len() + 1
+            let count = match words.texts.len() {
+                0 => 0,
+                texts => texts + 1,
             };
             starts.len() == count
                 && starts.is_sorted()
@@ -133,10 +134,12 @@ impl TypeGraph {
                 })
             })
             .collect();
-        graph.starts = stored.starts;
-        graph.mention_starts = stored.mention_starts;
-        graph.references = references?;
-        graph.mentions = mentions?;
+        words.starts = stored.starts;
+        words.mention_starts = stored.mention_starts;
+        words.references = references?;
+        words.mentions = mentions?;
+        let mut graph = TypeGraph::default();
+        graph.words = Arc::new(words);
         graph.files = stored.files.table()?;
         let files = index(graph.files.len());
         if stored.places.iter().any(|place| place.file >= files) {
@@ -163,8 +166,8 @@ impl TypeGraph {
             .map(|&StoredRecord(delta, text, place, is_extern)| {
                 let name = next.checked_add(delta)?;
                 next = name.checked_add(1)?;
-                let fits = (name as usize) < self.names.len()
-                    && (text as usize) < self.texts.len()
+                let fits = (name as usize) < self.words.names.len()
+                    && (text as usize) < self.words.texts.len()
                     && place as usize <= self.places.len();
                 fits.then_some(Record {
                     name: NameId(name),

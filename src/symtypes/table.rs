@@ -33,6 +33,11 @@ pub(super) struct Table {
 }
 
 impl Table {
+    /// Makes room for strings of that many bytes together.
+    pub(super) fn expect(&mut self, bytes: usize) {
+        self.arena.reserve(bytes);
+    }
+
     /// The number of the string, and whether it is new.
     pub(super) fn intern(&mut self, text: &str) -> (u32, bool) {
         let hash = HASH.hash_one(text.as_bytes());

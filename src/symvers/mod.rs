@@ -4,15 +4,19 @@
 //! the one modpost writes (`Documentation/kbuild/modules.rst` of the kernel). What every reader of files needs
 //! lives here too, as the lowest room: unpacking, findings with their lines, and naming a file of another format.
 
+mod kabi_module;
 mod looks;
 mod problems;
 mod read;
 mod unpack;
 mod write;
 
-use std::collections::BTreeMap;
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::fmt;
 
+pub use kabi_module::{is_kabi_module_file, is_kabi_module_folder, kabi_module_types};
 pub use looks::looks_like;
 pub(crate) use problems::shown;
 pub use problems::{PROBLEM_LIMIT, Problem, Problems};
@@ -122,19 +126,54 @@ pub struct Export {
 }
 
 /// The exports of a kernel, one per symbol, in bytewise order of the symbols.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Symvers {
-    exports: BTreeMap<String, Export>,
+    exports: BTreeSet<BySymbol>,
 }
+
+/// An export that is ordered and looked up by its symbol.
+#[derive(Clone, Debug)]
+struct BySymbol(Export);
+
+impl PartialEq for BySymbol {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.symbol == other.0.symbol
+    }
+}
+
+impl Eq for BySymbol {}
+
+impl PartialOrd for BySymbol {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for BySymbol {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.symbol.cmp(&other.0.symbol)
+    }
+}
+
+impl Borrow<str> for BySymbol {
+    fn borrow(&self) -> &str {
+        &self.0.symbol
+    }
+}
+
+impl PartialEq for Symvers {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Symvers {}
 
 impl FromIterator<Export> for Symvers {
     /// Of several exports of one symbol the last one stays.
     fn from_iter<I: IntoIterator<Item = Export>>(exports: I) -> Symvers {
         Symvers {
-            exports: exports
-                .into_iter()
-                .map(|export| (export.symbol.clone(), export))
-                .collect(),
+            exports: exports.into_iter().map(BySymbol).collect(),
         }
     }
 }
@@ -142,18 +181,21 @@ impl FromIterator<Export> for Symvers {
 impl Symvers {
     /// Adds an export and hands back the one that held its symbol before, if any.
     pub fn insert(&mut self, export: Export) -> Option<Export> {
-        self.exports.insert(export.symbol.clone(), export)
+        let export = BySymbol(export);
+        let before = self.exports.take(&export);
+        self.exports.insert(export);
+        before.map(|before| before.0)
     }
 
     /// The export of that symbol.
     #[must_use]
     pub fn get(&self, symbol: &str) -> Option<&Export> {
-        self.exports.get(symbol)
+        self.exports.get(symbol).map(|export| &export.0)
     }
 
     /// All exports in bytewise order of their symbols.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Export> {
-        self.exports.values()
+        self.exports.iter().map(|export| &export.0)
     }
 
     /// How many symbols are exported.

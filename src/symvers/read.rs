@@ -68,6 +68,9 @@ enum Order {
     Third,
 }
 
+/// Lines that room is made for before they are read; kernels have 30,000.
+const MOST_EXPECTED: usize = 1 << 17;
+
 /// The names of partial files.
 const PARTIAL: [&str; 2] = ["vmlinux.symvers", "modules-only.symvers"];
 
@@ -86,8 +89,18 @@ impl Symvers {
         let text = unpack::unpack(bytes, name, UNPACK_LIMIT)?;
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
         let mut reader = Reader::default();
-        for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
-            reader.line(line, index.saturating_add(1));
+        reader.expect(memchr::memchr_iter(b'\n', text).count());
+        match std::str::from_utf8(text) {
+            Ok(text) => {
+                for (index, line) in text.split('\n').enumerate() {
+                    reader.text(line, index.saturating_add(1));
+                }
+            }
+            Err(_) => {
+                for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
+                    reader.line(line, index.saturating_add(1));
+                }
+            }
         }
         if reader.problems.is_empty() {
             reader.finish(name)
@@ -125,12 +138,26 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// Makes room for that many lines.
+    fn expect(&mut self, lines: usize) {
+        // What a line of a file takes in memory is some times its length, so a file of line ends alone gets no more.
+        let lines = lines.min(MOST_EXPECTED);
+        self.exports.reserve(lines);
+        self.lines.reserve(lines);
+    }
+
     fn line(&mut self, line: &'a [u8], number: usize) {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let Ok(line) = std::str::from_utf8(line) else {
-            let message = "not UTF-8; expected 0xcrc, symbol, module, export type";
-            return self.problems.push(number, message);
-        };
+        match std::str::from_utf8(line) {
+            Ok(line) => self.text(line, number),
+            Err(_) => self.problems.push(
+                number,
+                "not UTF-8; expected 0xcrc, symbol, module, export type",
+            ),
+        }
+    }
+
+    fn text(&mut self, line: &'a str, number: usize) {
+        let line = line.strip_suffix('\r').unwrap_or(line);
         if line.trim_ascii().is_empty() || line.starts_with('#') {
             return;
         }
@@ -218,16 +245,16 @@ fn base_name(name: &str) -> &str {
 
 /// Reads one line that is not blank.
 fn parse(line: &str) -> Result<(Export, &str, Order), String> {
-    let fields: Vec<&str> = if line.contains('\t') {
-        line.split('\t').collect()
+    let fields = if memchr::memchr(b'\t', line.as_bytes()).is_some() {
+        Fields::of(line.split('\t'))
     } else {
-        line.split_ascii_whitespace().collect()
+        Fields::of(line.split_ascii_whitespace())
     };
-    let [crc, symbol, rest @ ..] = fields.as_slice() else {
+    let [crc, symbol, rest @ ..] = fields.first() else {
         return Err("1 column; expected 0xcrc, symbol, module, export type".to_owned());
     };
     let crc = parse_crc(crc)?;
-    if let Some(extra) = rest.iter().skip(3).find(|field| !field.is_empty()) {
+    if let Some(extra) = fields.extra {
         return Err(format!(
             "column 6 or later holds `{}`; expected at most 5 columns",
             shown(extra)
@@ -249,6 +276,43 @@ fn parse(line: &str) -> Result<(Export, &str, Order), String> {
         symbol,
         order,
     ))
+}
+
+/// The columns of a line.
+struct Fields<'a> {
+    columns: [&'a str; 5],
+    count: usize,
+    /// The first one behind these that is not empty.
+    extra: Option<&'a str>,
+}
+
+impl<'a> Fields<'a> {
+    fn of(fields: impl Iterator<Item = &'a str>) -> Self {
+        let mut all = Fields {
+            columns: [""; 5],
+            count: 0,
+            extra: None,
+        };
+        for field in fields {
+            match all.columns.get_mut(all.count) {
+                Some(column) => {
+                    *column = field;
+                    all.count += 1;
+                }
+                None => all.extra = all.extra.or(Some(field).filter(|field| !field.is_empty())),
+            }
+        }
+        all
+    }
+
+    fn first(&self) -> &[&'a str] {
+        self.columns.get(..self.count).unwrap_or(&self.columns)
+    }
+}
+
+/// Whether a text is made of visible ASCII characters and blanks, as nearly all are.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// Decides the order of the columns after the symbol: module, class, namespace.
@@ -306,6 +370,8 @@ fn parse_symbol(word: &str) -> Result<&str, String> {
     let symbol = word.strip_prefix('.').unwrap_or(word);
     if symbol.is_empty() {
         Err("empty symbol in column 2; expected its name".to_owned())
+    } else if is_plain(symbol) && memchr::memchr(b' ', symbol.as_bytes()).is_none() {
+        Ok(symbol)
     } else if symbol.contains(|c: char| c.is_whitespace() || c.is_control()) {
         Err(format!(
             "symbol `{}` holds a blank or control character; expected one name",
@@ -325,7 +391,7 @@ fn parse_module(word: &str) -> Result<String, String> {
 }
 
 fn parse_text(word: &str, column: &str) -> Result<String, String> {
-    if word.contains(char::is_control) {
+    if !is_plain(word) && word.contains(char::is_control) {
         Err(format!(
             "{column} `{}` holds a control character; expected plain text",
             shown(word)

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{CONFIG_LIMIT, CandidateError, Parts, Source, package};
-use crate::symvers::{UNPACK_LIMIT, read_file};
+use crate::symvers::{Symvers, UNPACK_LIMIT, kabi_module_types, read_file};
 
 /// Endings of packed files, the plain one first.
 pub(super) const PACKED: [&str; 4] = ["", ".gz", ".xz", ".zst"];
@@ -72,6 +72,21 @@ fn folder(path: &Path) -> Result<Parts, CandidateError> {
     }
 }
 
+/// The exports and types of Red Hat's folder with a file for each symbol.
+pub(super) fn kabi_module(folder: &Path, minor: Option<u32>) -> Result<Parts, CandidateError> {
+    let source = folder.display().to_string();
+    let types = kabi_module_types(folder)?;
+    Ok(Parts {
+        symvers: Symvers::load_kabi_module(folder, minor)?
+            .write()
+            .into_bytes(),
+        types: (!types.is_empty()).then(|| Source::Files(source.clone(), types)),
+        config: None,
+        protected_only: true,
+        source,
+    })
+}
+
 fn symvers_in(folder: &Path) -> Option<PathBuf> {
     NAMES
         .iter()
@@ -105,6 +120,12 @@ fn is_symvers_name(path: &Path) -> bool {
         .is_some_and(|name| name.to_string_lossy().starts_with("symvers-"))
 }
 
+/// Whether a file is a list of protected symbols by its name: `Module.kabi`, `Module.kabi_x86_64`.
+fn is_module_kabi(file: &Path) -> bool {
+    file.file_name()
+        .is_some_and(|name| name.to_string_lossy().starts_with("Module.kabi"))
+}
+
 /// The exports of a file with the types and the configuration beside it.
 fn beside(file: &Path, symvers: Vec<u8>) -> Parts {
     let config = file
@@ -117,6 +138,7 @@ fn beside(file: &Path, symvers: Vec<u8>) -> Parts {
         symvers,
         types: types_beside(file).map(Source::Path),
         config,
+        protected_only: is_module_kabi(file),
     }
 }
 

@@ -163,6 +163,7 @@ fn choose(mut kept: Vec<Kept>, package: &str) -> Result<Parts, CandidateError> {
     Ok(Parts {
         source: format!("{package}:{path}"),
         symvers,
+        protected_only: false,
         types: types
             .map(|types| Source::Bytes(format!("{package}:{}", types.path), types.bytes.clone())),
         config,
