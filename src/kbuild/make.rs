@@ -165,8 +165,21 @@ pub(super) fn build(
     Err(KbuildError::Make {
         target: targets.join(" "),
         status: ended.status.to_string(),
-        message: messages(&ended.stderr),
+        message: match is_full(obj) {
+            true => format!("{FULL}; {}", messages(&ended.stderr)),
+            false => messages(&ended.stderr),
+        },
     })
+}
+
+/// What the system says where there is no room.
+const FULL: &str = "No space left on device";
+/// Room below which a disk counts as full: what a program could not finish it removes again.
+const ROOM: u64 = 128 << 10;
+
+/// Whether the disk of a folder is full. Shells and make say at best that writing failed.
+fn is_full(folder: &Path) -> bool {
+    rustix::fs::statvfs(folder).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < ROOM)
 }
 
 /// The lines of make's error text that say what failed, the first ones.
