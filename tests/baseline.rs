@@ -470,3 +470,51 @@ fn a_list_folder_of_a_revision() {
     check("kabi").code(2).out_has("`gone_symbol` is listed");
     check("absent").code(2).out_has("no such file");
 }
+
+/// Parts of a run against a baseline without configuration join only if all were computed with the same one.
+#[test]
+fn parts_of_one_configuration() {
+    let (place, kernel) = (Place::new(), Kernel::new(""));
+    place.write("Module.symvers", kernel.symvers.write());
+    place.import(&["tree/bl", "Module.symvers"]).code(0);
+    place.write("tree/bl/stablelist", "q_init\n");
+    let tree = place.0.path().join("tree");
+    let git = |arguments: &[&str]| support::git(&tree, arguments.iter().copied());
+    git(&["init", "-q", "-b", "main"]);
+    git(&["add", "-A"]);
+    git(&["commit", "-q", "-m", "base"]);
+    git(&["tag", "base"]);
+    for subject in ["one", "two"] {
+        git(&["commit", "-q", "--allow-empty", "-m", subject]);
+    }
+    place.write("a.config", "CONFIG_MODVERSIONS=y\nCONFIG_SMP=y\n");
+    place.write("b.config", "CONFIG_MODVERSIONS=y\n");
+    let unset = "CONFIG_MODVERSIONS=y\n# CONFIG_SMP is not set\n";
+    place.write("c.config", unset);
+    let part = |name: &str, shard: &str, config: &str| {
+        let output = format!("json:../{name}");
+        Run::new(["check", "--range", "base..HEAD", "--baseline", "bl"])
+            .dir(&tree)
+            .args(["--work", "../work", "--config", config])
+            .args(["--shard", shard, "--output", &output])
+            .end()
+            .code(0);
+    };
+    part("first", "1/2", "../a.config");
+    part("same", "2/2", "../a.config");
+    part("absent", "2/2", "../b.config");
+    part("b-first", "1/2", "../b.config");
+    part("unset", "2/2", "../c.config");
+    // The tree is no kernel, which is all that the joined run has to say.
+    place
+        .run(&["merge", "first", "same"])
+        .code(3)
+        .out_has("not a kernel source tree");
+    for (first, other) in [("first", "absent"), ("b-first", "unset")] {
+        place
+            .run(&["merge", first, other])
+            .code(3)
+            .out_has("parts-mismatch")
+            .out_has("of another baseline");
+    }
+}

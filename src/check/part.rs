@@ -180,7 +180,8 @@ pub struct RunId {
     pub commits: usize,
     /// Digest of their ids in order.
     pub line: String,
-    /// Digest of the baseline's exports, types, configuration and fingerprint.
+    /// Digest of the baseline's exports, types, configuration and fingerprint; a configuration that is named because the
+    /// baseline holds none counts as its own.
     pub baseline: String,
     /// Digest of lists, rules, approvals, known modules and the day, and of where they were read from.
     pub policy: String,

@@ -424,11 +424,22 @@ fn run_id(gate: &Gate<'_>, walk: &Walk, files: &PolicyFiles<'_>) -> Result<RunId
         head: walk.commits.last().map(id).unwrap_or_default(),
         commits: walk.commits.len(),
         line: line_digest(ids),
-        baseline: format!("{} {}", gate.baseline.name(), gate.baseline.digest),
+        baseline: baseline_id(gate),
         policy: files.digest(beside.iter().map(Vec::as_slice)),
         mode: gate.mode,
         per_commit: gate.per_commit,
     })
+}
+
+/// The baseline of a run; where it holds no configuration, with the one that was named in its place.
+fn baseline_id(gate: &Gate<'_>) -> String {
+    let id = format!("{} {}", gate.baseline.name(), gate.baseline.digest);
+    if gate.baseline.config.is_some() {
+        return id;
+    }
+    // The whole text: an option that is not named gets its default, one that "is not set" does not.
+    let digest = blake3::hash(gate.config.to_text().as_bytes()).to_hex();
+    format!("{id} with configuration {}", &digest[..32])
 }
 
 /// Options after flags, environment and settings file.
