@@ -116,7 +116,7 @@ impl Outputs {
             .iter()
             .all(|output| output.format != Format::Console)
         {
-            note(context, text.trim_end());
+            text.lines().for_each(|line| note(context, line));
         }
         let target = part.run.target.as_deref().unwrap_or("default");
         let shard = format!("{}-of-{}", part.shard.index, part.shard.count);

@@ -21,7 +21,7 @@ fn part(place: &Place, name: &str, index: usize, count: usize, arguments: &[&str
         .code(0);
     ended
         .err_has(&format!("PART {index}/{count}"))
-        .err_has("whether they pass is not decided");
+        .err_has("whether they pass is not decided\n");
     file
 }
 
