@@ -163,6 +163,12 @@ fn exports_without_types() {
         .code(1)
         .out_has("2 of 2 protected symbols changed")
         .err_has("without what caused them");
+    // An architecture that nobody wrote down contradicts none.
+    place.write("list", "[rhel9_x86_64_stablelist]\n\tq_init\n");
+    place
+        .run(&["diff", "bl", "new.symvers", "--protect", "list"])
+        .code(1)
+        .out_has("1 of 1 protected symbol changed");
     place
         .run(&["baseline", "verify", "bl"])
         .code(3)

@@ -16,7 +16,6 @@ use crate::policy::{Decisions, ProtectedSet, Standing};
 use crate::report::{
     Compared, ComparedSymbol, ListName, Mode, Provenance, Reason, ReasonCode, Report, SideName,
 };
-use crate::snapshot::UNKNOWN;
 
 /// Symbols of each side whose CRC is recomputed from the types.
 const TRIED: usize = 16;
@@ -138,7 +137,7 @@ fn mismatch_reason(field: &str, expected: String, found: String) -> Reason {
 /// The architecture of a kernel, as its source folders name it, where something says it.
 fn arch(candidate: &Candidate) -> Option<String> {
     if let Some(manifest) = &candidate.manifest {
-        return Some(manifest.fingerprint.arch.clone()).filter(|arch| arch != UNKNOWN);
+        return manifest.fingerprint.known_arch().map(str::to_owned);
     }
     Config::heading(candidate.config.as_ref()?).map(|(arch, _)| arch)
 }

@@ -24,7 +24,7 @@ use crate::kbuild::{Config, ConfigBase, ConfigSource, ConfigText, KbuildError};
 use crate::modules::Database;
 use crate::policy::{Decisions, ProtectedSet, RuleContext};
 use crate::report::{Mode, PolicyFindings, Reason, ReasonCode, Report, ReportSet};
-use crate::snapshot::{Builder, UNKNOWN};
+use crate::snapshot::Builder;
 
 const EXAMPLES: &str = concat!(
     "\
@@ -216,9 +216,9 @@ impl Check {
             .decisions(&options, &baseline, &files, walk, warnings)
             .map_err(one)?;
         let (config, source) = self.config(&baseline, &options, &files).map_err(one)?;
-        let arch = baseline.manifest.fingerprint.arch.clone();
+        let arch = baseline.manifest.fingerprint.known_arch();
         let of_baseline = Build {
-            arch: Some(arch).filter(|arch| arch != UNKNOWN),
+            arch: arch.map(str::to_owned),
             ..Build::default()
         };
         let settings = self
@@ -332,7 +332,7 @@ impl Check {
         let fingerprint = &baseline.manifest.fingerprint;
         let flavour = decisions::flavour(&fingerprint.release);
         let context = RuleContext {
-            arch: Some(&fingerprint.arch),
+            arch: fingerprint.known_arch(),
             flavour: flavour.as_deref(),
         };
         let today = self.today.or_else(|| crate::check::day_of(walk));
@@ -481,7 +481,14 @@ fn protected(
         warnings,
     )
     .map_err(one)?;
-    let findings = set.check_against(&baseline.symvers, &baseline.manifest.fingerprint.arch);
+    let findings = set.check_against(
+        &baseline.symvers,
+        baseline
+            .manifest
+            .fingerprint
+            .known_arch()
+            .unwrap_or_default(),
+    );
     let (reasons, missing) = list_reasons(&findings, options.allow_missing);
     warnings.extend(missing);
     if !reasons.is_empty() {

@@ -169,7 +169,8 @@ impl Diff {
         let arch = base
             .manifest
             .as_ref()
-            .map_or("", |manifest| manifest.fingerprint.arch.as_str());
+            .and_then(|manifest| manifest.fingerprint.known_arch())
+            .unwrap_or_default();
         let (mut reasons, missing) =
             list_reasons(&set.check_against(&base.symvers, arch), self.allow_missing);
         warnings.extend(missing);

@@ -144,7 +144,8 @@ impl Lint {
             kernels: &named,
             arch: baseline
                 .as_ref()
-                .map_or("", |b| b.manifest.fingerprint.arch.as_str()),
+                .and_then(|b| b.manifest.fingerprint.known_arch())
+                .unwrap_or_default(),
             used: &used,
         });
         if !self.has_lists(baseline.as_ref()) {

@@ -20,7 +20,7 @@ use crate::kbuild::{ConfigBase, ConfigSource};
 use crate::modules::Database;
 use crate::policy::RuleContext;
 use crate::report::{ApprovalState, Mode, Reason, ReasonCode, Report};
-use crate::snapshot::{Snapshot, UNKNOWN};
+use crate::snapshot::Snapshot;
 
 const EXAMPLES: &str = concat!(
     "\
@@ -70,9 +70,9 @@ pub(crate) struct Update {
 impl Update {
     pub(crate) fn run(&self, context: &Context) -> Outcome {
         let old = Baseline::load(&self.folder).map_err(|error| baseline_reason(&error))?;
-        let arch = old.manifest.fingerprint.arch.clone();
+        let arch = old.manifest.fingerprint.known_arch();
         let build = Build {
-            arch: Some(arch).filter(|arch| arch != UNKNOWN),
+            arch: arch.map(str::to_owned),
             ..Build::default()
         };
         let settings = self.toolchain.settings(self.source(&old)?, &build, None)?;
@@ -132,9 +132,9 @@ impl Update {
         let protected = protect::lists(&old, &[], &from_disk, &mut Vec::new())?;
         let release = old.manifest.fingerprint.release.clone();
         let flavour = decisions::flavour(&release);
-        let arch = old.manifest.fingerprint.arch.clone();
+        let arch = old.manifest.fingerprint.known_arch().map(str::to_owned);
         let context = RuleContext {
-            arch: Some(&arch),
+            arch: arch.as_deref(),
             flavour: flavour.as_deref(),
         };
         let today = self.today.or_else(|| commit.and_then(day_of_commit));

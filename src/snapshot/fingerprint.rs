@@ -37,6 +37,12 @@ pub struct Mismatch {
 }
 
 impl Fingerprint {
+    /// The architecture, if somebody knows it.
+    #[must_use]
+    pub fn known_arch(&self) -> Option<&str> {
+        Some(self.arch.as_str()).filter(|arch| *arch != UNKNOWN)
+    }
+
     /// What keeps `self`, the baseline's, from being compared with `other`; empty if nothing does. What a side does not
     /// know is compared with nothing: [`Fingerprint::unknown`] tells it.
     #[must_use]
