@@ -111,9 +111,8 @@ impl Doctor {
         let config = if let Some(path) = &self.baseline {
             let baseline = Baseline::load(path).map_err(|error| baseline_reason(&error))?;
             let fingerprint = &baseline.manifest.fingerprint;
-            let known = |value: &String| Some(value.clone()).filter(|value| value != UNKNOWN);
-            family = known(&fingerprint.compiler_family);
-            arch = known(&fingerprint.arch);
+            family = Some(fingerprint.compiler_family.clone()).filter(|family| family != UNKNOWN);
+            arch = fingerprint.known_arch().map(str::to_owned);
             match &baseline.config {
                 Some(config) => Configuration::Whole(parse(config, crate::baseline::CONFIG)?),
                 None => Configuration::Unknown,

@@ -163,7 +163,7 @@ impl<'a> PolicyFiles<'a> {
     fn folder_list(&self, folder: &str) -> Result<Option<Vec<u8>>, Reason> {
         let failed = |error: HistoryError| history_reason(&error);
         let mut files = Vec::new();
-        for entry in self.repo.files(&self.commit).map_err(failed)? {
+        for entry in self.repo.files_of(&self.commit, folder).map_err(failed)? {
             let inside = entry.path.strip_prefix(folder);
             let Some(name) = inside.and_then(|rest| rest.strip_prefix('/')) else {
                 continue;

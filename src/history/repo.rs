@@ -174,7 +174,7 @@ impl Repo {
         self.with(|repo| tree::list(repo, commit))
     }
 
-    /// The files in a folder of the top of a commit, in bytewise order of their paths; none if there is no such folder.
+    /// The files in a folder of a commit, in bytewise order of their paths; none if there is no such folder.
     ///
     /// # Errors
     /// As [`Repo::files`].

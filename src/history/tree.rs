@@ -204,17 +204,18 @@ pub(super) fn list(repo: &Repository, commit: &Commit) -> Result<Vec<FileEntry>,
     list_below(&mut Reader::new(repo, &commit.id), String::new(), top)
 }
 
-/// The files in a folder of the top of a commit, sorted by path; none if there is no such folder.
+/// The files in a folder of a commit, sorted by path; none if there is no such folder.
 pub(super) fn list_folder(
     repo: &Repository,
     commit: &Commit,
     folder: &str,
 ) -> Result<Vec<FileEntry>, HistoryError> {
-    let mut reader = Reader::new(repo, &commit.id);
-    let entries = reader.read("", top(&commit.id, commit.tree)?)?;
-    let found = entries.into_iter().find(|(name, _)| name == folder);
-    match found {
-        Some((_, Entry::Folder(oid))) => list_below(&mut reader, format!("{folder}/"), oid),
+    match look_up(repo, commit, folder)? {
+        Some(Entry::Folder(oid)) => list_below(
+            &mut Reader::new(repo, &commit.id),
+            format!("{folder}/"),
+            oid,
+        ),
         _ => Ok(Vec::new()),
     }
 }
