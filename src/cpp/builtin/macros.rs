@@ -142,6 +142,25 @@ impl Macro {
         depth == 0
     }
 
+    /// Whether a call evaluates each of its arguments exactly once: expanded where a parameter stands, and nowhere put
+    /// in as it is written, which happens beside `##` and expands it anew wherever it goes.
+    pub(super) fn expands_arguments_once(&self) -> bool {
+        let is_raw = |at: usize| {
+            let before = at.checked_sub(1).and_then(|at| self.toks.get(at));
+            let tok = self.toks.get(at).into_iter();
+            tok.chain(before).any(|tok| tok.has(PASTE_LEFT))
+        };
+        let places = |number| {
+            let of_parameter = move |tok: &Tok| tok.kind == Kind::Param && tok.sym.0 == number;
+            let toks = self.toks.iter().enumerate();
+            toks.filter(move |(_, tok)| of_parameter(tok))
+        };
+        (0..self.parameters.unwrap_or_default()).all(|number| {
+            !places(number).any(|(at, _)| is_raw(at))
+                && places(number).any(|(_, tok)| !tok.has(STRINGIFY))
+        }) && !self.toks.iter().any(|tok| tok.kind == Kind::VaOpt)
+    }
+
     /// Whether the token is the comma of `, ## __VA_ARGS__`.
     pub(super) fn is_variable_comma(&self, at: usize) -> bool {
         let next = self.toks.get(at + 1);

@@ -42,8 +42,10 @@ pub(super) struct Tokens<'s> {
 /// A body that is being skipped.
 struct Body {
     depth: u64,
-    /// For each parenthesis that is open, how deep the braces were.
-    parentheses: Vec<u64>,
+    /// For each parenthesis that is open, how deep the braces were, and the name before it.
+    parentheses: Vec<(u64, Option<Sym>)>,
+    /// The name that was passed over last, if nothing stands behind it yet.
+    name: Option<Sym>,
     /// Where it starts, as long as it can be read again from there.
     start: Option<(usize, u32)>,
     /// Every name is expanded.
@@ -228,6 +230,7 @@ impl<'s> Tokens<'s> {
         let mut body = Body {
             depth,
             parentheses: Vec::new(),
+            name: None,
             start: is_plain.then_some((self.run.pos, self.run.counter)),
             is_exact: false,
         };
@@ -255,7 +258,8 @@ impl<'s> Tokens<'s> {
                     self.pass(tok, &mut body)?;
                 }
                 Kind::Punct if self.nest(tok, &mut body)? => break Some(tok),
-                _ => {}
+                Kind::Padding => {}
+                _ => body.name = None,
             }
         };
         self.run.printer.is_skipping = false;
@@ -287,20 +291,20 @@ impl<'s> Tokens<'s> {
                 if body
                     .parentheses
                     .last()
-                    .is_some_and(|depth| *depth > body.depth)
+                    .is_some_and(|(depth, _)| *depth > body.depth)
                 {
                     self.again(body)?;
                 }
             }
             Sym::OPEN_PAREN if !body.is_exact && body.parentheses.len() < MAX_PARENTHESES => {
-                body.parentheses.push(body.depth);
+                body.parentheses.push((body.depth, body.name));
             }
             Sym::CLOSE_PAREN
                 if !body.is_exact
                     && body
                         .parentheses
                         .pop()
-                        .is_some_and(|depth| depth != body.depth) =>
+                        .is_some_and(|(depth, _)| depth != body.depth) =>
             {
                 self.again(body)?;
             }
@@ -315,8 +319,10 @@ impl<'s> Tokens<'s> {
             if let Some(recording) = &mut self.run.recording {
                 recording.pass(&mut self.run.table, name.sym);
             }
+            body.name = Some(name.sym);
             return Ok(());
         }
+        body.name = None;
         let def = self.run.lookup(name.sym);
         let found = if def == 0 {
             None
@@ -324,12 +330,25 @@ impl<'s> Tokens<'s> {
             self.run.macro_of(def)
         };
         let Some(found) = found else { return Ok(()) };
+        if self.is_handed_on(body) {
+            return self.again(body);
+        }
         if !self.run.enter_macro(name, found)? && is_function(found) && !body.parentheses.is_empty()
         {
             // A macro may be handed to another one by name.
             self.again(body)?;
         }
         Ok(())
+    }
+
+    /// Whether what stands here is in an argument of a macro that may evaluate it otherwise than once.
+    fn is_handed_on(&mut self, body: &Body) -> bool {
+        let names = body.parentheses.iter().filter_map(|(_, name)| *name);
+        names.into_iter().any(|name| {
+            let def = self.run.lookup(name);
+            let found = self.run.macro_of(def).filter(|_| def != 0);
+            found.is_some_and(|found| !is_function(found) || !found.expands_arguments_once())
+        })
     }
 
     /// Starts the body again with all names expanded.

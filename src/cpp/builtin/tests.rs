@@ -264,6 +264,43 @@ fn headers() {
     ]);
 }
 
+/// `__COUNTER__` in a body that is skipped counts as often as the macro that it is handed to evaluates it.
+#[test]
+fn counts_in_arguments() {
+    let macros = "#define N __COUNTER__\n#define once(x) (x)\n#define twice(x) ((x) + (x))\n#define none(x) 0\n#define text(x) #x\n\
+        #define all(...) f(0, ##__VA_ARGS__)\n#define both(a...) (f(0, ##a) + f(1, ##a))\n#define nest(a...) both(a)\n#define alias both\n";
+    let calls = [
+        "once(N)",
+        "twice(N)",
+        "none(N)",
+        "text(N)",
+        "all(N, N)",
+        "both(N)",
+        "both (once(N))",
+        "once(both(N))",
+        "nest(N)",
+        "alias(N)",
+        "f(N)",
+        "(*f)(N)",
+        "both(1) + N",
+        "both(N) + N",
+    ];
+    for call in calls {
+        let unit = format!("{macros}int g(void)\n{{\n\treturn {call};\n}}\nint c = N;\n");
+        let bench = Bench::new(&[("a.c", &unit)]);
+        let builtin = bench.builtin();
+        let mut unit = bench.call(&["-nostdinc"]);
+        unit.source = "a.c".to_owned();
+        let theirs = bench.gcc().preprocess(&unit).unwrap();
+        let mut ours = Vec::new();
+        builtin
+            .session()
+            .read(&unit, Input::Source, &mut |source| ours = skipping(source))
+            .unwrap();
+        assert_eq!(ours, skipping(&mut TextTokens::new(&theirs.text)), "{call}");
+    }
+}
+
 /// A second unit takes headers from the first, and differs where its macros do.
 #[test]
 fn sharing() {
