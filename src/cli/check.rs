@@ -122,8 +122,7 @@ impl Check {
         if self.shard.is_some() {
             self.outputs.check_part()?;
         }
-        let mut warnings = Vec::new();
-        let selected = self.selection.commits(&mut warnings);
+        let selected = self.selection.commits();
         let selected = selected.and_then(|commits| {
             let targets = self.selection.chosen(&commits)?;
             if self.shard.is_some() && targets.len() > 1 {
@@ -141,7 +140,7 @@ impl Check {
             Err(reason) => {
                 let mode = self.mode.unwrap_or(ModeArgument::Enforce);
                 let report = self.refused(mode, None, vec![reason]);
-                return self.write(context, warnings, report);
+                return self.outputs.write(context, &report);
             }
         };
         let mut reports = Vec::new();
@@ -149,7 +148,7 @@ impl Check {
             if let Some(name) = &target {
                 note(context, &format!("target {name}"));
             }
-            let mut warnings = warnings.clone();
+            let mut warnings = Vec::new();
             let mut mode = self.mode.unwrap_or(ModeArgument::Enforce);
             let done = self.target(
                 context,
@@ -158,6 +157,13 @@ impl Check {
                 &mut mode,
                 &mut warnings,
             );
+            let done = match commits.dirty() {
+                Ok(dirty) => {
+                    warnings.splice(..0, dirty);
+                    done
+                }
+                Err(reason) => done.and(Err(vec![reason])),
+            };
             match done {
                 Ok(Done::Part(part)) => {
                     for text in &warnings {
@@ -176,11 +182,6 @@ impl Check {
             Ok([report]) => self.outputs.write(context, &report),
             Err(reports) => self.outputs.write_set(context, &ReportSet::new(reports)),
         }
-    }
-
-    fn write(&self, context: &Context, warnings: Vec<String>, report: Report) -> Outcome {
-        self.outputs
-            .write(context, &told(context, warnings, report))
     }
 
     fn refused(&self, mode: ModeArgument, target: Option<String>, reasons: Vec<Reason>) -> Report {
@@ -276,6 +277,8 @@ impl Check {
         drop(builder);
         let shortened = self.toolchain.shorten(cache.as_ref());
         warnings.extend(shortened);
+        // Freeing it piece by piece is nothing to wait for.
+        let _ = std::thread::Builder::new().spawn(move || drop((baseline, modules)));
         Ok(done)
     }
 

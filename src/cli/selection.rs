@@ -1,6 +1,8 @@
 //! What a check is about: the commits, and the targets that they are checked for.
 
+use std::cell::LazyCell;
 use std::path::PathBuf;
+use std::thread;
 
 use clap::Args;
 
@@ -51,13 +53,27 @@ pub(crate) struct Selection {
 pub(crate) struct Commits {
     pub(crate) repo: Repo,
     pub(crate) walk: Walk,
+    dirty: Option<Pending<Result<Option<String>, Reason>>>,
     /// The folder that a patch series was applied in.
     _scratch: HeldFolder,
 }
 
+/// What a thread finds out, waited for when it is first asked for.
+type Pending<T> = LazyCell<T, Box<dyn FnOnce() -> T>>;
+
+impl Commits {
+    /// Says that uncommitted changes are not checked. The work tree is looked at beside all else since the range was read;
+    /// a series is applied to a commit, and no work tree is anybody's claim.
+    pub(crate) fn dirty(&self) -> Result<Option<String>, Reason> {
+        self.dirty
+            .as_ref()
+            .map_or(Ok(None), |dirty| LazyCell::force(dirty).clone())
+    }
+}
+
 impl Selection {
     /// The commits.
-    pub(crate) fn commits(&self, warnings: &mut Vec<String>) -> Result<Commits, Reason> {
+    pub(crate) fn commits(&self) -> Result<Commits, Reason> {
         let repo = Repo::open(&self.tree).map_err(|error| history_reason(&error))?;
         let parent = std::env::temp_dir();
         let scratch = HeldFolder::create(&parent).map_err(|error| {
@@ -68,12 +84,7 @@ impl Selection {
             )
         })?;
         let walk = match (&self.range, &self.onto, &self.patches) {
-            (Some(range), _, _) => {
-                // Each reads the whole tree.
-                let (dirty, walk) = rayon::join(|| dirty(&repo), || repo.range(range));
-                warnings.extend(dirty?);
-                walk
-            }
+            (Some(range), _, _) => repo.range(range),
             (None, Some(onto), Some(patches)) => repo.series(onto, patches, scratch.path()),
             _ => {
                 return Err(reason(
@@ -83,9 +94,24 @@ impl Selection {
                 ));
             }
         };
+        let walk = walk.map_err(|error| history_reason(&error))?;
+        let dirty = self.range.as_ref().map(|_| {
+            let path = repo.path().to_owned();
+            let thread = thread::spawn(move || {
+                let repo = Repo::open(&path).map_err(|error| history_reason(&error))?;
+                dirty(&repo)
+            });
+            let wait = move || {
+                thread
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            LazyCell::new(Box::new(wait) as Box<dyn FnOnce() -> _>)
+        });
         Ok(Commits {
             repo,
-            walk: walk.map_err(|error| history_reason(&error))?,
+            walk,
+            dirty,
             _scratch: scratch,
         })
     }

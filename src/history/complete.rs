@@ -12,17 +12,22 @@ use super::error::HistoryError;
 use super::id::{BlobId, CommitId};
 use super::tree::{self, FileMode};
 
-/// Requires all files of `base`, and what each step changes, to be present and free of submodules.
-pub(super) fn require<'a>(
+/// Requires all files of a commit to be present and free of submodules.
+pub(super) fn require(repo: &Repository, commit: &Commit) -> Result<(), HistoryError> {
+    let mut check = Check::new(repo, &commit.id)?;
+    for file in tree::list(repo, commit)? {
+        check.file(&file.path, file.blob, file.mode)?;
+    }
+    check.finish()
+}
+
+/// Requires what each step after `base` changes to be present and free of submodules.
+pub(super) fn require_steps<'a>(
     repo: &'a Repository,
     base: &'a Commit,
     steps: &'a [Commit],
 ) -> Result<(), HistoryError> {
     let mut check = Check::new(repo, &base.id)?;
-    for file in tree::list(repo, base)? {
-        check.file(&file.path, file.blob, file.mode)?;
-    }
-    check.finish()?;
     let mut before = base;
     for step in steps {
         check.commit = &step.id;

@@ -25,6 +25,7 @@ mod range;
 mod repo;
 mod revision;
 mod series;
+mod status;
 mod tree;
 mod work_area;
 
@@ -36,6 +37,7 @@ pub use commit::{Commit, Walk};
 pub use error::HistoryError;
 pub use held::HeldFolder;
 pub use id::{BlobId, CommitId, TreeId};
-pub use repo::{Repo, Status};
+pub use repo::Repo;
+pub use status::Status;
 pub use tree::{FileEntry, FileMode, PathChange};
 pub use work_area::WorkArea;

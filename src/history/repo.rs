@@ -14,13 +14,11 @@ use super::id::{BlobId, CommitId};
 use super::range;
 use super::revision;
 use super::series;
+use super::status::Status;
 use super::tree::{self, FileEntry, PathChange};
 
 /// No file of a kernel comes near this size; a larger one is refused before it is read into memory.
 pub(super) const MAX_BLOB: usize = 512 << 20;
-
-/// How many modified files [`Status`] names.
-const SHOWN: usize = 5;
 
 /// A git repository, read only. Shared freely between threads: each call borrows a handle of its own from a pool.
 pub struct Repo {
@@ -48,15 +46,6 @@ enum Step {
     /// A link on the way, and the path that it makes of the whole.
     Link(String),
     Nothing,
-}
-
-/// What differs between the work tree and its last commit.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Status {
-    /// How many tracked files are modified, added, deleted or staged.
-    pub modified: usize,
-    /// The first few of them, in bytewise order.
-    pub first: Vec<String>,
 }
 
 impl Repo {
@@ -102,13 +91,14 @@ impl Repo {
     }
 
     /// The first-parent line of a range `A..B`: `B` and its first parents, down to the first one that `A` contains,
-    /// which becomes the base. A merge is one step. All objects that the steps need are checked to exist.
+    /// which becomes the base. A merge is one step. All objects that the steps bring are checked to exist; those of the base
+    /// are where they are needed, as a work area that is kept may hold them already.
     ///
     /// # Errors
     /// If the range is malformed, empty, unrelated or cut by a shallow clone, or if objects are missing.
     pub fn range(&self, range: &str) -> Result<Walk, HistoryError> {
         let walk = self.with(|repo| range::walk(repo, range))?;
-        self.with(|repo| complete::require(repo, &walk.base, &walk.commits))?;
+        self.with(|repo| complete::require_steps(repo, &walk.base, &walk.commits))?;
         Ok(walk)
     }
 
@@ -122,7 +112,7 @@ impl Repo {
         let (base, committed) = self.with(|repo| {
             let commit = revision::find(repo, onto)?;
             let base = Commit::read(&commit);
-            complete::require(repo, &base, &[])?;
+            complete::require(repo, &base)?;
             Ok((base, commit.time().seconds()))
         })?;
         let applied = series::apply(
@@ -156,13 +146,7 @@ impl Repo {
             if repo.is_bare() {
                 return Ok(Status::default());
             }
-            let mut modified =
-                modified_files(repo).map_err(|error| status_error(&self.path, error))?;
-            modified.sort_unstable();
-            Ok(Status {
-                modified: modified.len(),
-                first: modified.into_iter().take(SHOWN).collect(),
-            })
+            Status::read(repo).map_err(|error| status_error(&self.path, error))
         })
     }
 
@@ -245,7 +229,7 @@ impl Repo {
     /// # Errors
     /// If an object is missing, or the commit holds submodules.
     pub fn require(&self, commit: &Commit) -> Result<(), HistoryError> {
-        self.with(|repo| complete::require(repo, commit, &[]))
+        self.with(|repo| complete::require(repo, commit))
     }
 
     /// The top folder of the work tree; none for a bare repository.
@@ -460,26 +444,4 @@ fn status_error(path: &Path, error: git2::Error) -> HistoryError {
         what: format!("the format of the index is ({})", error.message()),
         advice: "run `git sparse-checkout reapply --no-sparse-index`",
     }
-}
-
-fn modified_files(repo: &Repository) -> Result<Vec<String>, git2::Error> {
-    let mut options = git2::StatusOptions::new();
-    options
-        .include_untracked(false)
-        .include_ignored(false)
-        .exclude_submodules(true)
-        .update_index(false);
-    let statuses = repo.statuses(Some(&mut options))?;
-    let index = repo.index()?;
-    let left_out = |path: &[u8]| {
-        let entry = index.get_path(Path::new(&*String::from_utf8_lossy(path)), 0);
-        let flag = git2::IndexEntryExtendedFlag::SKIP_WORKTREE.bits();
-        entry.is_some_and(|entry| entry.flags_extended & flag != 0)
-    };
-    // A sparse checkout leaves tracked files out on purpose; the library calls them deleted.
-    Ok(statuses
-        .iter()
-        .filter(|entry| entry.status() != git2::Status::WT_DELETED || !left_out(entry.path_bytes()))
-        .map(|entry| String::from_utf8_lossy(entry.path_bytes()).into_owned())
-        .collect())
 }

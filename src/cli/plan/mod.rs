@@ -147,10 +147,9 @@ struct Job {
 
 impl PlanCommand {
     pub(crate) fn run(&self, context: &Context) -> Outcome {
-        let mut warnings = Vec::new();
-        let commits = self.selection.commits(&mut warnings)?;
-        for text in &warnings {
-            warning(context, text);
+        let commits = self.selection.commits()?;
+        if let Some(text) = commits.dirty()? {
+            warning(context, &text);
         }
         let targets = self.selection.chosen(&commits)?;
         let default = [PlanOutput {

@@ -95,22 +95,31 @@ fn a_partial_clone_is_refused_until_it_is_completed() {
 
 #[test]
 fn a_clone_that_lacks_only_the_old_blobs_is_refused() {
-    // Checks the usual blobless checkout: the head's blobs are there, the base's are not.
+    // Checks the usual blobless checkout, where the head's blobs are there and the base's are not: a range is refused for
+    // a blob that a step brings, and a checkout for one of the base, which a folder that holds it already does not need.
     let fixture = Fixture::linear();
     let partial = fixture.clone("partial", &["--filter=blob:none"]);
+    let missing = |text: &str| text.contains("1 of its objects missing, first: file");
     let (code, _, text, _) = facts(partial.range("a..c"));
     assert_eq!(code, "git-objects-missing");
-    assert!(
-        text.contains("1 of its objects missing, first: file"),
-        "{text}"
-    );
+    assert!(missing(&text), "{text}");
+    let walk = partial.range("b..c").expect("a walk");
+    let mut area = WorkArea::create(&fixture.folder("work", &[])).expect("a work area");
+    let (code, _, text, _) = facts(area.checkout(&partial, &walk.base));
+    assert_eq!(code, "git-objects-missing");
+    assert!(missing(&text), "{text}");
+    area.checkout(&fixture.repo(), &walk.base)
+        .expect("a checkout");
+    area.checkout(&partial, &walk.base).expect("a checkout");
+    area.checkout(&partial, &walk.commits[0])
+        .expect("a checkout");
 }
 
 #[test]
 fn lost_objects_are_not_blamed_on_a_partial_clone() {
     // Checks the advice where no remote ever promised the missing object.
     let fixture = Fixture::linear();
-    let blob = fixture.git(&["rev-parse", "a:file"]);
+    let blob = fixture.git(&["rev-parse", "b:file"]);
     let (folder, file) = blob.split_at(2);
     let object = fixture.user().join(".git/objects").join(folder).join(file);
     std::fs::remove_file(object).expect("removed");
@@ -129,8 +138,17 @@ fn submodules_are_named() {
     fixture.git(&["commit", "-q", "-m", "submodule"]);
     fixture.git(&["commit", "-q", "--allow-empty", "-m", "after"]);
     let repo = fixture.repo();
-    for range in ["HEAD~1..HEAD", "c..HEAD"] {
-        let (code, not_checked, text, _) = facts(repo.range(range));
+    let base = repo.range("HEAD~1..HEAD").expect("a walk").base;
+    let refused = [
+        facts(repo.range("c..HEAD")),
+        facts(repo.require(&base)),
+        facts(
+            WorkArea::create(&fixture.folder("work", &[]))
+                .expect("a work area")
+                .checkout(&repo, &base),
+        ),
+    ];
+    for (code, not_checked, text, _) in refused {
         assert_eq!((code, not_checked), ("git-unsupported", true));
         assert!(
             text.contains("vendor/lib: submodules are not supported"),

@@ -231,7 +231,7 @@ fn the_status_counts_tracked_files_only() {
     fs::remove_file(fixture.user().join("dir/same")).expect("removed");
     let before = picture(&fixture.user());
     let status = repo.status().expect("a status");
-    assert_eq!(status.modified, 3);
+    assert_eq!(status.modified, 3, "{status:?}");
     assert_eq!(status.first, ["dir/same", "file", "staged"]);
     assert_eq!(picture(&fixture.user()), before);
 }
