@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::layouts::Layouts;
@@ -21,7 +20,7 @@ const MAX_FILE: usize = 8 << 20;
 const MAX_CHANGES: usize = 10_000;
 
 /// Where headers stand whose macros the whole tree uses.
-const HEADERS: &str = "include";
+const HEADERS: &str = "include/";
 
 /// What tells two findings apart, whatever the line.
 type Key = (String, bool, &'static str, Option<String>, String);
@@ -122,10 +121,12 @@ impl HiddenLine {
 }
 
 impl Hidden {
-    /// Looks through the commits of a walk; sentences about what was not looked at go to `warnings`.
+    /// Looks through the commits of a walk; `mentioning` are the files of any commit of it that mention `__GENKSYMS__`, and
+    /// sentences about what was not looked at go to `warnings`.
     pub(super) fn find(
         repo: &Repo,
         walk: &Walk,
+        mentioning: &BTreeSet<String>,
         warnings: &mut Vec<String>,
     ) -> Result<Hidden, HistoryError> {
         let mut look = Look {
@@ -142,7 +143,7 @@ impl Hidden {
         if steps.iter().all(|(_, changes)| changes.is_empty()) {
             return Ok(Hidden::default());
         }
-        look.learn(&walk.base, &steps)?;
+        look.learn(&walk.base, &steps, mentioning)?;
         let whole = sources(repo.changes(&walk.base, before)?);
         let mut at_tip: BTreeSet<Key> = BTreeSet::new();
         for change in &whole {
@@ -357,34 +358,38 @@ struct Look<'a> {
 
 impl Look<'_> {
     /// Learns the tree's own macros from the headers of the commit before the walk and from those that the walk changes.
+    ///
+    /// A header that mentions `__GENKSYMS__` there and not in the commit that `mentioning` is of was changed in between.
     fn learn(
         &mut self,
         base: &Commit,
         steps: &[(&Commit, Vec<PathChange>)],
+        mentioning: &BTreeSet<String>,
     ) -> Result<(), HistoryError> {
-        let files = self.repo.files_of(base, HEADERS)?.into_iter();
-        let headers = files.filter(|file| file.path.ends_with(".h"));
-        let mut blobs: BTreeSet<BlobId> = headers.map(|file| file.blob).collect();
+        let is_header = |path: &str| path.ends_with(".h");
+        for path in mentioning {
+            if path.starts_with(HEADERS)
+                && is_header(path)
+                && let Some(bytes) = self.repo.read_file(base, path)?
+            {
+                self.learn_from(&bytes);
+            }
+        }
         let changes = steps.iter().flat_map(|(_, changes)| changes);
-        let changed = changes.filter(|change| change.path.ends_with(".h"));
-        blobs.extend(changed.flat_map(|change| [change.old, change.new].into_iter().flatten()));
-        let blobs: Vec<BlobId> = blobs.into_iter().collect();
-        let learned: Vec<Macros> = blobs
-            .par_iter()
-            .map(|blob| {
-                let mut macros = Macros::default();
-                let bytes = self.repo.blob(*blob)?;
-                let is_meant = memchr::memmem::find(&bytes, b"__GENKSYMS__").is_some();
-                if bytes.len() <= MAX_FILE && is_meant {
-                    macros.learn(&String::from_utf8_lossy(&bytes));
-                }
-                Ok(macros)
-            })
-            .collect::<Result<_, HistoryError>>()?;
-        learned
-            .into_iter()
-            .for_each(|macros| self.macros.extend(macros));
+        let changed = changes.filter(|change| is_header(&change.path));
+        let blobs: BTreeSet<BlobId> = changed
+            .flat_map(|change| [change.old, change.new].into_iter().flatten())
+            .collect();
+        for blob in blobs {
+            self.learn_from(&self.repo.blob(blob)?);
+        }
         Ok(())
+    }
+
+    fn learn_from(&mut self, bytes: &[u8]) {
+        if bytes.len() <= MAX_FILE {
+            self.macros.learn(&String::from_utf8_lossy(bytes));
+        }
     }
 
     fn text(&mut self, path: &str, blob: Option<BlobId>) -> Result<Option<String>, HistoryError> {

@@ -77,18 +77,22 @@ pub fn compute(
     builder: &mut Builder<'_>,
 ) -> Piece {
     let slice = shard.slice(series.walk.commits.len());
-    let mut unseen = Vec::new();
-    let hidden = Hidden::find(series.repo, series.walk, &mut unseen);
-    let types = hidden.as_ref().map_or_else(|_| Vec::new(), Hidden::types);
     let mut walker = Walker {
         gate,
         judge: Judge::new(gate.protected, gate.modules, gate.decisions),
         texts: Texts::new(),
-        looks: Looks::new(types),
+        looks: Looks::default(),
         total: slice.len() + 1,
         done: 0,
     };
-    let (start, before) = walker.start(series, slice.start, builder);
+    let (mut start, mut before) = walker.start(series, slice.start, builder);
+    let mut unseen = Vec::new();
+    let mentioning = builder.mentioning_genksyms();
+    let hidden = Hidden::find(series.repo, series.walk, &mentioning, &mut unseen);
+    if let (Start::At(stand), Some(at), Ok(hidden)) = (&mut start, &mut before, &hidden) {
+        walker.looks = Looks::new(hidden.types());
+        walker.look_at_start(stand, at, builder);
+    }
     let (mut steps, mut tip) = (Vec::new(), None);
     if let Some(before) = before {
         let last = walker.walk(series, slice, builder, before, &mut steps);
@@ -118,6 +122,8 @@ struct Walker<'a> {
 
 /// A commit that was computed.
 struct At {
+    /// Its place among the commits; the one before the range has place 0.
+    place: usize,
     commit: Commit,
     snapshot: Snapshot,
     /// Protected and used symbols that differ from the baseline, and modules that no longer load.
@@ -170,24 +176,26 @@ impl Walker<'_> {
                     return refused(reasons);
                 }
             }
-            let mut at = self.at(commit.clone(), snapshot);
-            let looked = self.looks.start(place, |wanted| builder.views(wanted));
-            at.layouts = looked.end.unwrap_or_default();
+            let at = self.at(place, commit.clone(), snapshot);
             let stand = Stand {
                 commit: commit.id.as_str().to_owned(),
                 compiler: at.snapshot.fingerprint.compiler.clone(),
                 symbols: at.symbols.clone(),
                 modules: at.modules.clone(),
                 conflicts: self.conflicts(&at.snapshot),
-                layouts: if place == 0 {
-                    at.layouts.clone()
-                } else {
-                    Vec::new()
-                },
+                layouts: Vec::new(),
             };
             return (Start::At(stand), Some(at));
         }
         refused(Vec::new())
+    }
+
+    fn look_at_start(&mut self, stand: &mut Stand, at: &mut At, builder: &Builder<'_>) {
+        let looked = self.looks.start(at.place, |wanted| builder.views(wanted));
+        at.layouts = looked.end.unwrap_or_default();
+        if at.place == 0 {
+            stand.layouts.clone_from(&at.layouts);
+        }
     }
 
     /// Walks the commits and hands back the last one that could be computed.
@@ -212,7 +220,7 @@ impl Walker<'_> {
             };
             match self.snapshot(repo, commit, builder) {
                 Ok(snapshot) => {
-                    let mut at = self.at(commit.clone(), snapshot);
+                    let mut at = self.at(place, commit.clone(), snapshot);
                     let mut brought = self.commit(&mut step, &before, &at, (repo, parent));
                     let relied_on =
                         |symbol: &str| self.judge.standing(symbol) != Standing::Unlisted;
@@ -331,7 +339,7 @@ impl Walker<'_> {
     }
 
     /// How a commit stands against the baseline.
-    fn at(&self, commit: Commit, snapshot: Snapshot) -> At {
+    fn at(&self, place: usize, commit: Commit, snapshot: Snapshot) -> At {
         let baseline = &self.gate.baseline.symvers;
         let symbols = baseline
             .iter()
@@ -349,6 +357,7 @@ impl Walker<'_> {
             .map(|module| full_name(&module.provider, &module.module))
             .collect();
         At {
+            place,
             commit,
             snapshot,
             symbols,

@@ -105,11 +105,6 @@ impl Macros {
         self.0.extend(found);
     }
 
-    /// Takes what other headers define.
-    pub fn extend(&mut self, other: Macros) {
-        self.0.extend(other.0);
-    }
-
     /// What the macro of this name does; none if it hides nothing.
     pub(super) fn op(&self, name: &str) -> Option<Op> {
         if RULES.contains(&name) {

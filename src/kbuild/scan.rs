@@ -20,6 +20,8 @@ pub struct FileScan {
     pub(super) words: Vec<u32>,
     /// Whether an export macro of the kernel's stands among them.
     pub(super) exports: bool,
+    /// Whether the file mentions `__GENKSYMS__` anywhere.
+    pub mentions_genksyms: bool,
 }
 
 /// An `#include`.
@@ -62,7 +64,10 @@ impl FileScan {
     #[must_use]
     pub fn scan(bytes: &[u8]) -> FileScan {
         let mut scanner = Scanner { bytes, at: 0 };
-        let mut scan = FileScan::default();
+        let mut scan = FileScan {
+            mentions_genksyms: memchr::memmem::find(bytes, b"__GENKSYMS__").is_some(),
+            ..FileScan::default()
+        };
         let mut line_start = true;
         while let Some(token) = scanner.token() {
             match token {

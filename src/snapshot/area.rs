@@ -42,13 +42,32 @@ use crate::kbuild::ConfigBase;
 pub(super) const AREAS: &str = "areas-1";
 
 /// Part of every key: raised when the meaning of what is kept changes.
-const FORMAT: &[u8] = b"kabigate-area/2";
+const FORMAT: &[u8] = b"kabigate-area/3";
 
 /// Folder in an object tree for the children's own files and for what is written there at every start.
 const OWN: &str = ".kabigate";
 
-/// Bytes of a state file.
+/// Most bytes of a state file; a distribution's kernel takes some sixty million.
 const STATE_LIMIT: u64 = 1 << 30;
+
+/// Bytes of the digest that a state file begins with.
+const DIGEST: usize = 32;
+
+/// The content of a state file: a digest of all that follows, then each part behind its length.
+struct State(Vec<u8>);
+
+impl State {
+    fn parts(&self) -> Option<Parts<&[u8]>> {
+        let mut rest = self.0.get(DIGEST..)?;
+        let mut parts = Parts::default();
+        for part in &mut parts {
+            let (len, after) = rest.split_first_chunk::<8>()?;
+            let len = usize::try_from(u64::from_le_bytes(*len)).ok()?;
+            (*part, rest) = after.split_at_checked(len)?;
+        }
+        rest.is_empty().then_some(parts)
+    }
+}
 
 /// A work area, private or kept.
 pub(super) struct Area {
@@ -173,56 +192,56 @@ impl Claim {
     }
 
     fn restore(&self, settings: &Settings) -> Option<(Kept, Held, Listing)> {
-        let parts = self.read()?;
+        let state = self.read()?;
+        let parts = state.parts()?;
         fs::remove_file(self.folder.join("state")).ok()?;
         let folder = fs::canonicalize(&self.folder).ok()?;
         let (src, obj) = (folder.join("src"), folder.join("obj"));
         let listing = || self.listing(None, &BTreeSet::new()).ok();
         let key = |listings: &Listings| listings.key();
-        let (kept, held, listings) = kept::restore(&parts, (listing, key), (&src, &obj), settings)?;
+        let (kept, held, listings) = kept::restore(parts, (listing, key), (&src, &obj), settings)?;
         Some((kept, held, listings.src))
     }
 
-    /// The parts of the state file: a digest of all that follows, then each part behind its length.
-    fn read(&self) -> Option<Parts> {
+    /// The state file, if it is whole.
+    fn read(&self) -> Option<State> {
         let path = self.folder.join("state");
         if fs::metadata(&path).ok()?.len() > STATE_LIMIT {
             return None;
         }
-        let bytes = fs::read(path).ok()?;
-        let (digest, rest) = bytes.split_at_checked(32)?;
-        if blake3::hash(rest).as_bytes() != digest {
-            return None;
-        }
-        let mut rest = rest;
-        let mut parts = Parts::default();
-        for part in &mut parts {
-            let (len, after) = rest.split_first_chunk::<8>()?;
-            let len = usize::try_from(u64::from_le_bytes(*len)).ok()?;
-            let (this, after) = after.split_at_checked(len)?;
-            *part = this.to_vec();
-            rest = after;
-        }
-        rest.is_empty().then_some(parts)
+        let state = State(fs::read(path).ok()?);
+        let (digest, rest) = state.0.split_at_checked(DIGEST)?;
+        (blake3::hash(rest).as_bytes() == digest).then_some(state)
     }
 
-    fn write(&self, parts: &Parts, bytes: u64) -> io::Result<()> {
-        let mut content = vec![0; 32];
-        for part in parts {
-            content.extend((part.len() as u64).to_le_bytes());
-            content.extend(part);
+    fn write(&self, parts: &Parts<Vec<u8>>, bytes: u64) -> io::Result<()> {
+        let lengths = parts
+            .each_ref()
+            .map(|part| (part.len() as u64).to_le_bytes());
+        let pieces = lengths.iter().zip(parts);
+        let pieces: Vec<&[u8]> = pieces
+            .flat_map(|(length, part)| [length.as_slice(), part])
+            .collect();
+        let mut digest = blake3::Hasher::new();
+        for piece in &pieces {
+            digest.update(piece);
         }
-        let digest = blake3::hash(content.get(32..).unwrap_or_default());
-        content.splice(..32, *digest.as_bytes());
-        self.write_whole("bytes", bytes.to_string().as_bytes())?;
-        self.write_whole("state", &content)
+        self.write_whole("bytes", &[bytes.to_string().as_bytes()])?;
+        let digest = digest.finalize();
+        let whole: Vec<&[u8]> = [digest.as_bytes().as_slice()]
+            .into_iter()
+            .chain(pieces)
+            .collect();
+        self.write_whole("state", &whole)
     }
 
-    fn write_whole(&self, name: &str, content: &[u8]) -> io::Result<()> {
+    fn write_whole(&self, name: &str, pieces: &[&[u8]]) -> io::Result<()> {
         let mut file = tempfile::Builder::new()
             .prefix(".new-")
             .tempfile_in(&self.folder)?;
-        file.write_all(content)?;
+        for piece in pieces {
+            file.write_all(piece)?;
+        }
         file.persist(self.folder.join(name))
             .map_err(|error| error.error)?;
         Ok(())

@@ -59,6 +59,9 @@ impl Drop for Builder<'_> {
             .as_ref()
             .filter(|_| self.is_sound && !is_stopped());
         self.pool.install(|| self.area.close(kept));
+        // Freeing it piece by piece takes as long as storing it, and nobody needs to wait for that.
+        let kept = self.kept.take();
+        let _ = std::thread::Builder::new().spawn(move || drop(kept));
     }
 }
 
@@ -117,6 +120,14 @@ impl<'a> Builder<'a> {
     #[must_use]
     pub fn progress(&self) -> &'a dyn Progress {
         self.progress
+    }
+
+    /// The sources and headers of the last commit that mention `__GENKSYMS__`, by path.
+    #[must_use]
+    pub fn mentioning_genksyms(&self) -> BTreeSet<String> {
+        let kept = self.kept.as_ref();
+        kept.map(|kept| kept.scans.mentioning().clone())
+            .unwrap_or_default()
     }
 
     /// The object tree of the last snapshot.

@@ -54,14 +54,11 @@ impl Kept {
     }
 }
 
-/// The parts of a state file, packed one by one so that they are read in parallel: what the folders held, as
+/// The parts of a state file, written one by one so that they are read in parallel: what the folders held, as
 /// [`super::area`] takes it, the source folder, the object folder and the units, and the types.
-pub(super) type Parts = [Vec<u8>; 4];
-
-/// Bytes that a part may unpack to.
-const PART_LIMIT: usize = 1 << 30;
-/// How hard parts are packed: they are written at the end of every run.
-const PACKING: i32 = 1;
+///
+/// They are not compressed: the folders beside them take twenty times as much, and every run reads and writes them.
+pub(super) type Parts<T> = [T; 4];
 
 /// The source folder.
 #[derive(Serialize, Deserialize)]
@@ -122,14 +119,14 @@ pub(super) fn store(kept: &Kept, held: &Held) -> Option<[Vec<u8>; 3]> {
 }
 
 /// The parts with what the folders held when they were stored.
-pub(super) fn signed(listing: Key, [tree, units, types]: [Vec<u8>; 3]) -> Parts {
+pub(super) fn signed(listing: Key, [tree, units, types]: [Vec<u8>; 3]) -> Parts<Vec<u8>> {
     [listing.bytes().to_vec(), tree, units, types]
 }
 
 /// What an earlier run left, if it stands for the folders as they are: `listing` looks at them, and `key` names what it
 /// saw.
 pub(super) fn restore<L: Send>(
-    parts: &Parts,
+    parts: Parts<&[u8]>,
     (listing, key): (impl FnOnce() -> Option<L> + Send, impl FnOnce(&L) -> Key),
     (src, obj): (&Path, &Path),
     settings: &Settings,
@@ -152,14 +149,18 @@ pub(super) fn restore<L: Send>(
         (rayon::join(listing, unpacked), tools.join().ok().flatten())
     });
     let (tree, units, types, listing) = (tree?, units?, types?, listing?);
-    if key(&listing).bytes().as_slice() != signed.as_slice() || Path::new(&tree.src) != src {
+    if key(&listing).bytes().as_slice() != signed || Path::new(&tree.src) != src {
         return None;
     }
-    let prepared = Prepared::restore(tools?, units.prepared)?;
+    let (tools, places) = (tools?, Places::new(src, obj));
     let mut scans = Scans::from(tree.scans);
-    let places = Places::new(src, obj);
+    let macros = scans.macros();
     let blobs = tree.held.blobs().iter();
-    let (files, changed) = FileStates::restore(places, blobs, scans.macros(), tree.states);
+    let ((files, changed), prepared) = rayon::join(
+        || FileStates::restore(places, blobs, macros, tree.states),
+        || Prepared::restore(tools, units.prepared),
+    );
+    let prepared = prepared?;
     let names = files.intern(units.names);
     let known = restore_units(units.units, &names)?;
     let kept = Kept {
@@ -238,14 +239,9 @@ fn restore_units(units: Vec<StoredUnit>, names: &[FileName]) -> Option<HashMap<S
 }
 
 fn pack(part: &impl Serialize) -> Option<Vec<u8>> {
-    let bytes = postcard::to_stdvec(part).ok()?;
-    if bytes.len() > PART_LIMIT {
-        return None;
-    }
-    zstd::bulk::compress(&bytes, PACKING).ok()
+    postcard::to_stdvec(part).ok()
 }
 
 fn unpack<T: DeserializeOwned>(packed: &[u8]) -> Option<T> {
-    let bytes = zstd::bulk::decompress(packed, PART_LIMIT).ok()?;
-    postcard::from_bytes(&bytes).ok()
+    postcard::from_bytes(packed).ok()
 }

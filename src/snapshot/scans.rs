@@ -1,6 +1,6 @@
 //! Which units can export at all, kept from commit to commit and from run to run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,6 +21,8 @@ pub(super) struct Scans {
     is_stale: bool,
     macros: Arc<Macros>,
     macros_are_stale: bool,
+    /// The files that mention `__GENKSYMS__`.
+    mentioning: BTreeSet<String>,
 }
 
 /// Scans by path.
@@ -50,6 +52,7 @@ pub(super) struct StoredScans {
     files: BTreeMap<String, Essences>,
     index: ExportIndex,
     macros: Macros,
+    mentioning: BTreeSet<String>,
 }
 
 impl Scans {
@@ -61,6 +64,13 @@ impl Scans {
             .filter(|path| FileScan::is_source_name(path))
             .collect();
         let scanned = scan_all(src, &paths)?;
+        for (path, scan) in &scanned {
+            if scan.as_ref().is_some_and(|scan| scan.mentions_genksyms) {
+                self.mentioning.insert((*path).to_owned());
+            } else {
+                self.mentioning.remove(*path);
+            }
+        }
         if let Files::Essences(known) = &self.files {
             let is_same = scanned.iter().all(|(path, scan)| {
                 let now = scan.as_ref().map(|scan| self.essences(path, scan));
@@ -119,6 +129,11 @@ impl Scans {
         }
     }
 
+    /// The files that mention `__GENKSYMS__`, of those that are scanned.
+    pub(super) fn mentioning(&self) -> &BTreeSet<String> {
+        &self.mentioning
+    }
+
     /// What may come of the tree's macros.
     pub(super) fn macros(&mut self) -> &Arc<Macros> {
         if std::mem::take(&mut self.macros_are_stale)
@@ -158,6 +173,7 @@ impl Scans {
             files,
             index: self.index.clone(),
             macros: (*self.macros).clone(),
+            mentioning: self.mentioning.clone(),
         })
     }
 }
@@ -168,6 +184,7 @@ impl From<StoredScans> for Scans {
             files: Files::Essences(stored.files),
             index: stored.index,
             macros: Arc::new(stored.macros),
+            mentioning: stored.mentioning,
             ..Scans::default()
         }
     }
