@@ -21,7 +21,7 @@ output() {
 keys() {
     sources=$(cd "$action" && find Cargo.toml Cargo.lock src -type f | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-32)
     version=$(printf '%s' "${VERSION:-}" | tr -cd 'A-Za-z0-9._-')
-    baseline=$(basename "${BASELINE:-default}" | tr -cd 'A-Za-z0-9._-')
+    baseline=$(basename "${TARGET:-${BASELINE:-default}}" | tr -cd 'A-Za-z0-9._-')
     compiler=$({ cc --version 2>/dev/null || echo none; } | sha256sum | cut -c1-16)
     output binary-key "kabigate-bin-${RUNNER_OS:-any}-${RUNNER_ARCH:-any}-${version:-$sources}"
     output cache-prefix "kabigate-units-1-$baseline-$compiler-"
@@ -79,6 +79,7 @@ check() {
     tree=${TREE:-.}
     set -- --tree "$tree"
     [ -z "${BASELINE:-}" ] || set -- "$@" --baseline "$BASELINE"
+    [ -z "${TARGET:-}" ] || set -- "$@" --target "$TARGET"
     set -- check "$@"
     if [ -n "${ONTO:-}${PATCHES:-}" ]; then
         set -- "$@" --onto "${ONTO:-}" --patches "${PATCHES:-}"
