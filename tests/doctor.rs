@@ -203,6 +203,19 @@ fn trees_and_configurations() {
     let cache = place.doctor(&here(), &["--cache", file.to_str().unwrap()]);
     assert_eq!(of(&cache, "cache").0, "missing");
 
+    // What works here is this machine's matter; none is told where none is wanted.
+    let (state, sandbox) = of(&cache, "sandbox");
+    let told = match state {
+        "ok" => "no network",
+        _ => "neither bubblewrap nor Landlock",
+    };
+    assert!(
+        sandbox["detail"].as_str().unwrap().contains(told),
+        "{sandbox}"
+    );
+    let off = place.doctor(&here(), &["--sandbox", "off"]);
+    assert!(!off.iter().any(|f| f["name"] == "sandbox"), "{off:?}");
+
     let makefile = fs::read_to_string(tree.join("Makefile")).unwrap();
     let old = makefile.replacen("VERSION = 6", "VERSION = 4", 1);
     fs::write(tree.join("Makefile"), old).unwrap();

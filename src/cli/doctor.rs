@@ -46,12 +46,7 @@ pub(crate) struct Doctor {
     #[arg(long, value_name = "REV")]
     rev: Option<String>,
     /// Baseline whose configuration, architecture and compiler are wanted
-    #[arg(
-        long,
-        env = "KABIGATE_BASELINE",
-        value_name = "DIR",
-        conflicts_with = "configs"
-    )]
+    #[arg(long, env = "KABIGATE_BASELINE", value_name = "DIR")]
     baseline: Option<PathBuf>,
     #[arg(long = "config", value_name = "CONFIG", help = configs::HELP)]
     configs: Vec<String>,
@@ -114,11 +109,16 @@ impl Doctor {
             family = Some(fingerprint.compiler_family.clone()).filter(|family| family != UNKNOWN);
             arch = fingerprint.known_arch().map(str::to_owned);
             match &baseline.config {
+                Some(_) if !self.configs.is_empty() => {
+                    return Err(reason(
+                        ReasonCode::Usage,
+                        format!("the baseline {} has its own configuration", baseline.name()),
+                        "leave --config out: it stands in for what a baseline was imported without",
+                    ));
+                }
                 Some(config) => Configuration::Whole(parse(config, crate::baseline::CONFIG)?),
-                None => Configuration::Unknown,
+                None => configuration(&self.configs)?,
             }
-        } else if self.configs.is_empty() {
-            Configuration::Unknown
         } else {
             configuration(&self.configs)?
         };
@@ -131,6 +131,7 @@ impl Doctor {
                 arch,
                 ..Build::default()
             }),
+            sandbox: self.toolchain.sandbox()?,
             work: self.toolchain.work_folder(),
             cache: self.toolchain.cache_folder(),
         })
@@ -143,6 +144,9 @@ fn parse(bytes: &[u8], label: &str) -> Result<Config, Reason> {
 
 /// What `--config` tells without the build, which alone knows the defaults of a default configuration.
 fn configuration(values: &[String]) -> Result<Configuration, Reason> {
+    if values.is_empty() {
+        return Ok(Configuration::Unknown);
+    }
     let source = configs::read(values)?;
     let mut fragments = Config::default();
     for text in &source.fragments {

@@ -52,6 +52,9 @@ Examples:
     help::gate_codes!()
 );
 
+/// Heading of the options that every command has.
+const DISPLAY: &str = "Display options";
+
 /// CI gate for the Linux kernel ABI: which commits change protected symbols, why, and which modules stop loading.
 ///
 /// kabigate computes the exported symbols, modversion CRCs and types of every commit without compiling the kernel,
@@ -60,16 +63,22 @@ Examples:
 #[command(name = "kabigate", version, after_help = EXAMPLES, max_term_width = 110)]
 struct Arguments {
     /// When to colour the output; `auto` honours NO_COLOR, CLICOLOR and CLICOLOR_FORCE
-    #[arg(long, value_name = "WHEN", default_value_t = ColorChoice::Auto, global = true)]
+    #[arg(
+        long,
+        value_name = "WHEN",
+        default_value_t = ColorChoice::Auto,
+        global = true,
+        help_heading = DISPLAY
+    )]
     color: ColorChoice,
     /// Print only the verdict line, and no progress
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = DISPLAY)]
     quiet: bool,
     /// Print also what each phase cost and every message of the parser
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = DISPLAY)]
     verbose: bool,
     /// Never show long text through a pager (KABIGATE_PAGER, PAGER, or less)
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = DISPLAY)]
     no_pager: bool,
     #[command(subcommand)]
     command: Command,

@@ -8,7 +8,7 @@ use clap::Args;
 use super::reason;
 use super::sandbox::{SandboxArgument, SandboxOptions};
 use crate::cpp::EngineKind;
-use crate::kbuild::{ConfigSource, MakeOptions};
+use crate::kbuild::{ConfigSource, MakeOptions, Sandbox};
 use crate::report::{Reason, ReasonCode};
 use crate::snapshot::{Settings, UnitCache};
 
@@ -97,6 +97,11 @@ impl Build {
 const MAKE_TIME: Duration = Duration::from_secs(3600);
 
 impl Toolchain {
+    /// What confines what make executes.
+    pub(crate) fn sandbox(&self) -> Result<Sandbox, Reason> {
+        self.sandbox.find(None)
+    }
+
     /// The settings of a builder; `build` and `sandbox` are used where the options name nothing.
     pub(crate) fn settings(
         &self,

@@ -1,10 +1,11 @@
-//! The machine: room on disk, memory, folders that must be writable.
+//! The machine: room on disk, memory, folders that must be writable, what confines a build.
 
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access, statvfs};
 
-use super::{Finding, Request, State};
+use super::{Finding, Packages, Request, State};
+use crate::kbuild::{Sandbox, SandboxRequest};
 
 /// What a work area takes.
 const WORK: u64 = 2 << 30;
@@ -17,6 +18,7 @@ const MEMORY: u64 = 2 << 30;
 pub(super) fn examine(request: &Request) -> Vec<Finding> {
     let mut findings = vec![work_area(&request.work)];
     findings.extend(memory());
+    findings.extend(sandbox(&request.sandbox));
     findings.push(match &request.cache {
         None => Finding::new(
             "cache",
@@ -89,6 +91,26 @@ fn memory() -> Option<Finding> {
     } else {
         Finding::ok("memory", detail)
     })
+}
+
+/// What confines a build; nothing where none is wanted.
+fn sandbox(sandbox: &Sandbox) -> Option<Finding> {
+    let name = "sandbox";
+    if sandbox.request() == SandboxRequest::Off {
+        return None;
+    }
+    let Some(facts) = sandbox.facts() else {
+        let detail = "neither bubblewrap nor Landlock works here, so what the Makefiles of a change run has your rights";
+        let finding = Finding::new(name, State::Warn, detail).from(Packages::same("bubblewrap"));
+        return Some(finding);
+    };
+    let mut holds = Vec::new();
+    holds.extend(facts.bubblewrap.is_some().then(|| "bubblewrap".to_owned()));
+    holds.extend((facts.landlock > 0).then(|| format!("Landlock (ABI {})", facts.landlock)));
+    Some(Finding::ok(
+        name,
+        format!("{}, no network", holds.join(" and ")),
+    ))
 }
 
 fn gib(bytes: u64) -> String {

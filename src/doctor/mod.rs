@@ -17,7 +17,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::cpp::child::{self, Child, Environment};
-use crate::kbuild::{CompilerFamily, Config, MakeOptions, ObjectTree};
+use crate::kbuild::{CompilerFamily, Config, MakeOptions, ObjectTree, Sandbox};
 
 pub use packages::{Family, Packages};
 
@@ -39,6 +39,8 @@ pub struct Request {
     pub family: Option<String>,
     /// How make is called.
     pub make: MakeOptions,
+    /// What would confine what make executes.
+    pub sandbox: Sandbox,
     /// Folder of work areas.
     pub work: PathBuf,
     /// Folder of unit results; none if nothing is kept.
