@@ -290,6 +290,14 @@ fn example_series(place: &Place) -> Value {
         .map(|problem| problem["kind"].as_str().unwrap())
         .collect();
     assert_eq!(kinds, ["gpl-only", "crc-mismatch"]);
+    // What the report says in every format is compared where the readers of all formats are.
+    let reports = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/reports");
+    fs::create_dir_all(&reports).unwrap();
+    fs::copy(
+        place.path("incremental/report.json"),
+        reports.join("example-series.json"),
+    )
+    .unwrap();
     report
 }
 

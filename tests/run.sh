@@ -50,6 +50,10 @@ else
     cargo test --locked --no-fail-fast
 fi
 
+say "reports of real runs in every format"
+KABIGATE_TEST_REPORTS="$PWD/target/reports" cargo test --locked --quiet --lib every_format_tells_the_same_of_real_runs -- \
+    --ignored
+
 say "a whole kernel"
 cargo build --release --locked --quiet
 sh tests/exact.sh

@@ -50,6 +50,31 @@ impl Facts {
         }
     }
 
+    /// Compares field by field what `read` has with what it should have a part of.
+    fn contain(&self, read: &Facts, name: &str) {
+        let part = |all: &[String], some: &[String]| some.iter().all(|one| all.contains(one));
+        let list = |names: &Option<Vec<String>>| names.clone().unwrap_or_default();
+        let set = |names: &Option<BTreeSet<String>>| names.clone().unwrap_or_default();
+        assert_eq!(read.verdict, self.verdict, "{name}: verdict");
+        for (what, all, some) in [
+            ("causes", &self.causes, &read.causes),
+            ("reasons", &self.reasons, &read.reasons),
+        ] {
+            assert!(part(&list(all), &list(some)), "{name}: {what} {some:?}");
+        }
+        for (what, all, some) in [
+            ("symbols", &self.symbols, &read.symbols),
+            ("modules", &self.modules, &read.modules),
+        ] {
+            let others: Vec<String> = set(some).difference(&set(all)).cloned().collect();
+            assert!(others.is_empty(), "{name}: {what} {others:?}");
+        }
+        assert!(
+            read.hidden.unwrap_or_default() <= self.hidden.unwrap_or_default(),
+            "{name}: hidden changes"
+        );
+    }
+
     /// Compares field by field what `read` has with what it should have.
     fn compare(&self, read: &Facts, name: &str) {
         assert_eq!(read.verdict, self.verdict, "{name}: verdict");
@@ -417,31 +442,73 @@ fn from_github(text: &str) -> Facts {
     }
 }
 
+type Reader = fn(&str) -> Facts;
+
+const READERS: [(Format, Reader); 8] = [
+    (Format::Json, from_json),
+    (Format::Console, from_console),
+    (Format::Markdown, from_markdown),
+    (Format::Junit, from_junit),
+    (Format::Gitlab, from_junit),
+    (Format::Sarif, from_sarif),
+    (Format::Html, from_html),
+    (Format::Github, from_github),
+];
+
 /// Every rendering of every sample tells the verdict, causes, symbols, modules and reasons of its report.
 #[test]
 fn every_format_tells_the_same() {
-    type Reader = fn(&str) -> Facts;
-    let readers: [(Format, Reader); 8] = [
-        (Format::Json, from_json),
-        (Format::Console, from_console),
-        (Format::Markdown, from_markdown),
-        (Format::Junit, from_junit),
-        (Format::Gitlab, from_junit),
-        (Format::Sarif, from_sarif),
-        (Format::Html, from_html),
-        (Format::Github, from_github),
-    ];
     for (name, report) in samples::all() {
         if name.starts_with("hostile") {
             // Hostile names are spelled differently in each format; tests of the escapes read them back.
             continue;
         }
         let wanted = Facts::of(&report);
-        for (format, reader) in readers {
+        for (format, reader) in READERS {
             let text = render(&report, format, &Options::default());
             wanted.compare(&reader(&text), &format!("{name} as {format:?}"));
         }
     }
+}
+
+/// The most characters of each format, where whoever takes it sets a limit: GitHub's comments and summaries for Markdown,
+/// code scanning and GitLab's widget for files.
+const LIMITS: [(Format, usize); 4] = [
+    (Format::Markdown, 60_000),
+    (Format::Sarif, 10 << 20),
+    (Format::Junit, 30 << 20),
+    (Format::Html, 30 << 20),
+];
+
+/// Reports of real runs, JSON files in the folder that `KABIGATE_TEST_REPORTS` names, are told by every format alike. What a
+/// limit cuts is told as "more", and nothing that is not in the report is told.
+#[test]
+#[ignore = "needs KABIGATE_TEST_REPORTS, a folder with reports of real runs"]
+fn every_format_tells_the_same_of_real_runs() {
+    let folder = std::env::var("KABIGATE_TEST_REPORTS").expect("KABIGATE_TEST_REPORTS");
+    let files = std::fs::read_dir(folder).expect("a folder");
+    let mut seen = 0;
+    for file in files.map(|entry| entry.expect("an entry").path()) {
+        let name = file.display().to_string();
+        let bytes = std::fs::read(&file).expect("a file");
+        let report = json::read(&bytes, &name).expect("a report");
+        let wanted = Facts::of(&report);
+        for (format, reader) in READERS {
+            let name = format!("{name} as {format:?}");
+            let text = render(&report, format, &Options::default());
+            let limit = LIMITS.iter().find(|(of, _)| *of == format);
+            assert!(limit.is_none_or(|(_, most)| text.len() <= *most), "{name}");
+            let read = reader(&text);
+            let is_cut = text.contains(" more") || text.contains("not shown");
+            if is_cut {
+                wanted.contain(&read, &name);
+            } else {
+                wanted.compare(&read, &name);
+            }
+        }
+        seen += 1;
+    }
+    assert!(seen > 0, "no report");
 }
 
 /// Code scanning gets one finding per reason, cause and change without a cause, GitLab's as many as SARIF's.
