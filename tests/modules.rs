@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use support::Run;
@@ -376,4 +377,90 @@ fn exit_codes_of_validate() {
     ])
     .end()
     .code(2);
+}
+
+/// Address space for one run on what a stranger sent.
+const MEMORY: &str = "--as=2147483648";
+/// Wall time for it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Makes hostile files of `acme.ko`.
+const HOSTILE: &str = "
+head -c 4G /dev/zero | zstd -q -o bomb.ko.zst
+head -c 300M /dev/zero | xz -0 -T2 > bomb.ko.xz
+truncate -s 2G big.ko && tar -cf - big.ko | zstd -q -o bomb.tar.zst && rm big.ko
+mkdir -p package/DEBIAN package/lib deep/deep
+printf 'Package: acme\nVersion: 1\nArchitecture: all\nMaintainer: a\nDescription: a\n' > package/DEBIAN/control
+cp acme.ko package/lib && dpkg-deb -Zxz -b package whole.deb > /dev/null
+head -c $(($(stat -c %s whole.deb) / 2)) whole.deb > cut.deb
+tar -cf 0.tar acme.ko && for n in 1 2 3 4 5 6; do tar -cf $n.tar $((n - 1)).tar; done
+tar -czf whole.tar.gz acme.ko && head -c 3000 whole.tar.gz > cut.tar.gz
+cd deep/deep && tar --transform 's,^,../../escaped/,' -P -C ../.. -czf ../../up.tar.gz acme.ko
+";
+
+/// Bombs, cut files, absurd counts and deep nesting end at once, in bounded memory, with the file and the reason; what an
+/// archive calls `../..` is read and nothing is written there.
+#[test]
+fn hostile_files_are_refused() {
+    let kernel = kernel();
+    let module = first_module(
+        &kernel
+            .root
+            .join(format!("lib/modules/{RELEASE}/kernel/net")),
+    );
+    let work = tempfile::tempdir_in(support::target()).unwrap();
+    let bytes = fs::read(&module).unwrap();
+    fs::write(work.path().join("acme.ko"), &bytes).unwrap();
+    let headers = u64::from_le_bytes(bytes[40..48].try_into().unwrap()) as usize;
+    let patched = |name: &str, changes: &[(usize, &[u8])]| {
+        let mut bytes = bytes.clone();
+        for (at, value) in changes {
+            bytes[*at..at + value.len()].copy_from_slice(value);
+        }
+        fs::write(work.path().join(name), bytes).unwrap();
+    };
+    // A count of 0 stands for the one in the size of the first section header.
+    let many = (1_u64 << 32).to_le_bytes();
+    patched("many.ko", &[(60, &[0, 0]), (headers + 32, &many)]);
+    patched("far.ko", &[(40, &(1_u64 << 63).to_le_bytes())]);
+    fs::write(work.path().join("cut.ko"), &bytes[..bytes.len() / 2]).unwrap();
+    run(Command::new("sh")
+        .args(["-e", "-c", HOSTILE])
+        .current_dir(work.path()));
+    let validate = |name: &str| {
+        let started = Instant::now();
+        let ended = Run::program("prlimit")
+            .args([
+                MEMORY,
+                env!("CARGO_BIN_EXE_kabigate"),
+                "validate",
+                name,
+                "--against",
+            ])
+            .args([&kernel.symvers])
+            .dir(&work.path().join("deep/deep"))
+            .end();
+        assert!(started.elapsed() < PATIENCE, "{name}");
+        ended
+    };
+    for (name, reason) in [
+        ("bomb.ko.zst", "larger than the limit"),
+        ("bomb.ko.xz", "larger than the limit"),
+        ("bomb.tar.zst", "more than 536870912 bytes"),
+        ("6.tar", "archives inside each other"),
+        ("many.ko", "many.ko"),
+        ("far.ko", "far.ko"),
+        ("cut.ko", "cut.ko"),
+        ("cut.deb", "cut.deb"),
+        ("cut.tar.gz", "cut.tar.gz"),
+    ] {
+        let ended = validate(&format!("../../{name}"))
+            .code(2)
+            .out_has(name)
+            .out_has(reason);
+        assert!(!ended.err.contains("panicked"), "{}", ended.err);
+    }
+    validate("../../up.tar.gz").code(0).out_has("up.tar.gz/");
+    assert!(!work.path().join("escaped").exists());
+    assert!(!work.path().join("deep/escaped").exists());
 }
