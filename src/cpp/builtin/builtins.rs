@@ -63,7 +63,8 @@ impl Run<'_> {
                     self.state.spellings.lossy(name.sym)
                 )));
             }
-            _ if self.in_directive => return Ok(false),
+            // Where the text is dropped its value does not matter either.
+            _ if self.in_directive || self.printer.is_skipping => return Ok(false),
             _ => {
                 return Err(Stop::Refused(format!(
                     "{} outside of #if",

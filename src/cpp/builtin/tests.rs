@@ -284,6 +284,8 @@ fn counts_in_arguments() {
         "(*f)(N)",
         "both(1) + N",
         "both(N) + N",
+        "once(N) + __has_attribute(cold)",
+        "both(N) + __has_attribute(cold)",
     ];
     for call in calls {
         let unit = format!("{macros}int g(void)\n{{\n\treturn {call};\n}}\nint c = N;\n");
