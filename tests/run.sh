@@ -4,7 +4,7 @@
 #
 #   sh tests/run.sh
 #
-# Installs what it needs with apt-get and pip on Debian and Ubuntu. Takes about half an hour on two cores.
+# Installs what it needs with apt-get and pip on Debian and Ubuntu. Takes some 40 minutes on two cores, of which the kernels' own builds are most.
 set -eu
 cd "$(dirname "$0")/.."
 
