@@ -228,9 +228,12 @@ impl Prepared {
         let differences = self.config.difference(&config);
         if self.config != config {
             self.tree.adopt_configuration()?;
-            *work = std::mem::take(work).and(Work::all());
+            // An option that is off may be listed or not: a build does not see which.
+            if !differences.is_empty() {
+                *work = std::mem::take(work).and(Work::all());
+                progress.configuration(&differences);
+            }
             self.config = config;
-            progress.configuration(&differences);
         }
         Ok(())
     }
