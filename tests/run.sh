@@ -4,7 +4,8 @@
 #
 #   sh tests/run.sh
 #
-# Installs what it needs with apt-get and pip on Debian and Ubuntu. Takes some 40 minutes on two cores, of which the kernels' own builds are most.
+# Installs what it needs with apt-get and pip on Debian and Ubuntu. Takes some 40 minutes on two cores, most of
+# them for what the kernels' own builds run.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -47,7 +47,7 @@ const FORMAT: &[u8] = b"kabigate-area/3";
 /// Folder in an object tree for the children's own files and for what is written there at every start.
 const OWN: &str = ".kabigate";
 
-/// Most bytes of a state file; a distribution's kernel takes some sixty million.
+/// Most bytes of a state file; a distribution's kernel takes some forty million.
 const STATE_LIMIT: u64 = 1 << 30;
 
 /// Bytes of the digest that a state file begins with.
