@@ -131,6 +131,71 @@ fn outputs_of_a_run_that_could_not_check() {
     );
 }
 
+/// The outputs of several targets are those of all of them, and the files of which each has its own lie in a folder.
+#[test]
+fn outputs_of_several_targets() {
+    let inner: Vec<String> = ["fail", "not-checked", "fail"]
+        .map(sample)
+        .iter()
+        .map(|text| text.trim_end().replace('\n', "\n    "))
+        .collect();
+    let set = format!(
+        "{{\n  \"schema\": \"kabigate-report-set/1\",\n  \"verdict\": \"not-checked\",\n  \"exit_code\": 3,\n  \
+         \"reports\": [\n    {}\n  ]\n}}\n",
+        inner.join(",\n    ")
+    );
+    let job = Job::new(Some(&set), 3);
+    for target in ["a", "b"] {
+        let folder = job.path("reports/kabigate-targets").join(target);
+        fs::create_dir_all(&folder).expect("a folder");
+    }
+    let program = job.read("kabigate");
+    let writes = "for t in a b; do mkdir -p reports/kabigate-targets/$t\n\
+                  echo \"::error title=$t::x\" >reports/kabigate-targets/$t/annotations.txt; done\n";
+    fs::write(
+        job.path("kabigate"),
+        program.replacen('\n', &format!("\n{writes}"), 1),
+    )
+    .expect("written");
+    let inputs = [("RANGE", "a..b"), ("BASELINE", "kabi/a\n\nkabi/b c\n")];
+    job.step("check", &inputs);
+    let outputs = job.outputs();
+    let expected = [
+        ("verdict", "not-checked"),
+        ("exit-code", "3"),
+        ("reasons", "baseline-mismatch,preprocess-failed,git-shallow"),
+        ("breaks", "12"),
+        ("changed-symbols", "14"),
+        ("affected-modules", "2"),
+        (
+            "first-bad-commit",
+            "4f2a91c0de124f2a91c0de124f2a91c0de124f2a",
+        ),
+        ("html", "reports/kabigate-targets"),
+        ("sarif", "reports/kabigate-targets"),
+        ("markdown", "reports/report.md"),
+    ];
+    for (name, value) in expected {
+        assert_eq!(outputs.get(name).map(String::as_str), Some(value), "{name}");
+    }
+    let annotations = job.step("annotations", &[]);
+    assert_eq!(
+        annotations,
+        "::error title=x::y\n::error title=a::x\n::error title=b::x\n"
+    );
+    // Doctor, which ran last, is asked about no baseline.
+    assert!(!job.read("arguments").contains("--baseline"));
+    let one = Job::new(None, 0);
+    one.step("check", &inputs);
+    let arguments: Vec<String> = one.read("arguments").lines().map(str::to_owned).collect();
+    let named = |baseline: &str| {
+        arguments
+            .windows(2)
+            .any(|pair| pair == ["--baseline", baseline])
+    };
+    assert!(named("kabi/a") && named("kabi/b c"));
+}
+
 /// A program that dies, lies about its code or leaves no report has not checked.
 #[test]
 fn a_run_without_a_report_is_not_checked() {

@@ -272,6 +272,47 @@ fn a_local_baseline_takes_nothing_from_the_range() {
         .out_has("baseline-missing");
 }
 
+/// Where nothing is named, every baseline in `baselines/` of the base revision is checked against: a change can neither take
+/// one away nor bring one.
+#[test]
+fn baselines_in_their_folder() {
+    let place = Place::new();
+    let baseline = |name: &str| place.tree().join("baselines").join(name);
+    write_baseline(&baseline("x86"));
+    fs::create_dir_all(baseline("notes")).unwrap();
+    place.write("baselines/notes/README", "not a baseline\n");
+    place.commit("baselines: x86");
+    git(&place.tree(), ["tag", "-f", "base"]);
+    place.commit("empty");
+    let (_, report) = place.check(&[]);
+    assert_eq!(report["provenance"]["baseline"]["name"], "x86");
+    assert_eq!(report["provenance"]["target"], Value::Null);
+    write_baseline(&baseline("x86-rt"));
+    place.commit("baselines: x86-rt");
+    git(&place.tree(), ["tag", "-f", "base"]);
+    fs::remove_dir_all(baseline("x86")).unwrap();
+    write_baseline(&baseline("lax"));
+    place.commit("baselines: others");
+    let targets = |report: &Value| -> Vec<String> {
+        let reports = report["reports"].as_array().unwrap();
+        let name = |report: &Value| report["provenance"]["target"].as_str().unwrap().to_owned();
+        reports.iter().map(name).collect()
+    };
+    let (ended, report) = place.check(&[]);
+    assert_eq!(targets(&report), ["x86", "x86-rt"]);
+    ended
+        .out_has("baselines/lax/baseline.toml")
+        .out_has("baselines/x86/baseline.toml");
+    let named = ["--baseline", "baselines/x86-rt", "--baseline", "kabi/x86"];
+    let (_, report) = place.check(&named);
+    assert_eq!(targets(&report), ["x86", "x86-rt"]);
+    place
+        .check(&["--baseline", "kabi/x86", "--baseline", "baselines/x86"])
+        .0
+        .code(2)
+        .out_has("two of the baselines are called `x86`");
+}
+
 /// Options of kabigate.toml of the base revision hold, flags beat them, and what is unknown ends the run.
 #[test]
 fn settings_of_the_base_revision() {
@@ -289,7 +330,7 @@ fn settings_of_the_base_revision() {
     assert_eq!(report["provenance"]["lists"][1]["name"], "kabi/more");
     let (_, report) = place.check(&["--baseline", "kabi/x86", "--mode", "enforce"]);
     assert_eq!(report["mode"], "enforce");
-    place.check(&[]).0.code(2).out_has("no baseline is named");
+    place.check(&[]).0.code(3).out_has("no baseline is named");
     place.write("kabi/kabigate.toml", "baselin = \"x86\"\n");
     place.commit("kabi: a slip");
     place

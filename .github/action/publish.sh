@@ -46,7 +46,8 @@ while read -r id size name; do
     "$BINARY" report --quiet --from "$work/report.json" --output "json:$work/read.json" \
         --output "markdown:$work/report.md" || :
     [ -s "$work/report.md" ] || fail "$name: report.json is no report"
-    head=$(sed -n '/^    "head": {$/,/^    }/s/^      "id": "\([0-9a-f]*\)",$/\1/p' "$work/read.json")
+    # A report, or those of several targets, which stand two levels deeper.
+    head=$(sed -n '/^\(    \)\{1,2\}"head": {$/,/^ *}/s/^ *"id": "\([0-9a-f]*\)",$/\1/p' "$work/read.json" | sort -u)
     [ "$head" = "$HEAD_SHA" ] || fail "$name speaks of another commit than the head of its run"
     verdict=$(sed -n 's/^  "verdict": "\([a-z-]*\)",$/\1/p' "$work/read.json")
     wanted=yes

@@ -21,7 +21,8 @@ output() {
 keys() {
     sources=$(cd "$action" && find Cargo.toml Cargo.lock src -type f | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-32)
     version=$(printf '%s' "${VERSION:-}" | tr -cd 'A-Za-z0-9._-')
-    baseline=$(basename "${TARGET:-${BASELINE:-default}}" | tr -cd 'A-Za-z0-9._-')
+    baseline=$(printf '%s\n' "${TARGET:-${BASELINE:-default}}" | sed 's,/*$,,; s,.*/,,' | tr '\n' '-' | tr -cd 'A-Za-z0-9._-')
+    baseline=${baseline%-}
     compiler=$({ cc --version 2>/dev/null || echo none; } | sha256sum | cut -c1-16)
     output binary-key "kabigate-bin-${RUNNER_OS:-any}-${RUNNER_ARCH:-any}-${version:-$sources}"
     output cache-prefix "kabigate-units-1-$baseline-$compiler-"
@@ -76,9 +77,14 @@ check() {
     for file in report.json junit.xml report.md report.html report.txt kabigate.sarif annotations.txt; do
         rm -f "$report_dir/$file"
     done
+    rm -rf "$report_dir/kabigate-targets"
     tree=${TREE:-.}
     set -- --tree "$tree"
-    [ -z "${BASELINE:-}" ] || set -- "$@" --baseline "$BASELINE"
+    while IFS= read -r baseline; do
+        [ -z "$baseline" ] || set -- "$@" --baseline "$baseline"
+    done <<LINES
+${BASELINE:-}
+LINES
     [ -z "${TARGET:-}" ] || set -- "$@" --target "$TARGET"
     set -- check "$@"
     if [ -n "${ONTO:-}${PATCHES:-}" ]; then
@@ -109,17 +115,33 @@ LINES
     [ "$root" = . ] || set -- "$@" --annotation-root "$root"
     set -- "$@" --annotations "${ANNOTATIONS:-10}" --output console --output "console:$report_dir/report.txt" \
         --output "json:$report_dir/report.json" --output "junit:$report_dir/junit.xml" \
-        --output "markdown:$report_dir/report.md" --output "html:$report_dir/report.html" \
-        --output "sarif:$report_dir/kabigate.sarif" --output "github:$report_dir/annotations.txt"
+        --output "markdown:$report_dir/report.md" --output "html:$report_dir/kabigate-targets/{target}/report.html" \
+        --output "sarif:$report_dir/kabigate-targets/{target}/kabigate.sarif" \
+        --output "github:$report_dir/kabigate-targets/{target}/annotations.txt"
     code=0
     run "$@" || code=$?
-    # What the runner lacks is the usual reason; what is said here changes nothing.
+    only_target
+    # What the runner lacks is the usual reason; what is said here changes nothing. Doctor knows one baseline.
     if [ "$code" = 3 ]; then
         set -- doctor --tree "$tree"
-        [ -z "${BASELINE:-}" ] || set -- "$@" --baseline "$BASELINE"
+        baseline=$(printf '%s\n' "${BASELINE:-}" | grep .) || baseline=
+        [ "$(printf '%s' "$baseline" | wc -l)" != 0 ] || [ -z "$baseline" ] || set -- "$@" --baseline "$baseline"
         run "$@" || :
     fi
     results "$code"
+}
+
+# The files of which each target has its own: those of the only target lie beside the others.
+only_target() {
+    set -- "$report_dir"/kabigate-targets/*
+    [ $# = 1 ] && [ -d "$1" ] || return 0
+    mv "$1"/* "$report_dir"
+    rm -r "$report_dir/kabigate-targets"
+}
+
+# Prints the path of such a file, or that of the folder that holds one for each target.
+own_file() {
+    if [ -d "$report_dir/kabigate-targets" ]; then printf '%s' "$report_dir/kabigate-targets"; else printf '%s' "$report_dir/$1"; fi
 }
 
 # Runs the program with the log's commands stopped and the runner's files out of reach of what it starts.
@@ -149,8 +171,8 @@ results() {
     output json "$json"
     output junit "$report_dir/junit.xml"
     output markdown "$report_dir/report.md"
-    output html "$report_dir/report.html"
-    output sarif "$report_dir/kabigate.sarif"
+    output html "$(own_file report.html)"
+    output sarif "$(own_file kabigate.sarif)"
     if [ -s "$json" ]; then
         facts <"$json" >>"$GITHUB_OUTPUT"
     elif [ "$code" = 2 ]; then
@@ -160,25 +182,33 @@ results() {
     fi
 }
 
-# The report is indented by two blanks a level and its strings hold no line end, so a line's indent is its level.
+# The report is indented by two blanks a level and its strings hold no line end, so a line's indent is its level. The reports
+# of several targets stand two levels deeper; all of them have the same commits.
 facts() {
     awk '
         function word(line) { sub(/^[^:]*: *"?/, "", line); sub(/"?,? *$/, "", line); return line }
         function known(text) { return text ~ /^[a-z0-9-]*$/ }
-        /^  "[a-z_]+":/ { part = $1; gsub(/[":]/, "", part) }
         /^  "verdict":/ && known(word($0)) { verdict = word($0) }
-        part == "reasons" && /^      "code":/ && known(word($0)) { reasons = reasons (reasons ? "," : "") word($0) }
-        part == "tip" && /^      "failing":/ { failing = word($0) + 0 }
-        part == "tip" && /^      "warned":/ { warned = word($0) + 0 }
-        part == "tip" && /^      "approved":/ { approved = word($0) + 0 }
+        /^  "reports":/ { several = 1 }
+        several { sub(/^    /, "") }
+        /^  "[a-z_]+":/ { part = $1; gsub(/[":]/, "", part); number = 0 }
+        part == "reasons" && /^      "code":/ && known(word($0)) && !seen[word($0)]++ {
+            reasons = reasons (reasons ? "," : "") word($0)
+        }
+        part == "tip" && /^      "failing":/ { failing += word($0) }
+        part == "tip" && /^      "warned":/ { warned += word($0) }
+        part == "tip" && /^      "approved":/ { approved += word($0) }
         part == "tip" && /^        "status": "stops-loading"/ { modules++ }
-        part == "commits" && /^        "id":/ { id = word($0) }
-        part == "commits" && /^          "failing":/ && word($0) + 0 > 0 && first == "" && known(id) { first = id }
+        part == "commits" && /^        "id":/ { id = word($0); number++ }
+        part == "commits" && /^          "failing":/ && word($0) + 0 > 0 && (first == "" || number < least) && known(id) {
+            first = id
+            least = number
+        }
         END {
             print "verdict=" verdict
             print "reasons=" reasons
             print "breaks=" failing + 0
-            print "changed-symbols=" failing + warned
+            print "changed-symbols=" failing + warned + 0
             print "approved=" approved + 0
             print "affected-modules=" modules + 0
             print "first-bad-commit=" first
@@ -201,8 +231,8 @@ summary() {
 
 # Prints annotations and no other command: the tree's own programs ran in this job.
 annotations() {
-    file=$report_dir/annotations.txt
-    [ ! -s "$file" ] || grep -E '^::(error|warning|notice) ' "$file" | head -n 11
+    cat "$report_dir/annotations.txt" "$report_dir"/kabigate-targets/*/annotations.txt 2>/dev/null |
+        grep -E '^::(error|warning|notice) ' | head -n 11 || :
 }
 
 # Comments on the pull request, in place of its own earlier comment. A token that may not is no failure.

@@ -143,6 +143,9 @@ impl Check {
                 return self.outputs.write(context, &report);
             }
         };
+        if targets.len() > 1 {
+            self.outputs.check_set()?;
+        }
         let mut reports = Vec::new();
         for target in targets {
             if let Some(name) = &target {
@@ -293,12 +296,14 @@ impl Check {
             [] => file,
             flags => flags.to_vec(),
         };
-        let baseline = self.selection.baseline.clone().or(settings.baseline);
-        let baseline = baseline.ok_or_else(|| {
+        let baseline = settings.baseline.ok_or_else(|| {
             reason(
-                ReasonCode::Usage,
-                "no baseline is named",
-                "pass --baseline DIR, or write `baseline = \"DIR\"` into kabigate.toml",
+                ReasonCode::BaselineMissing,
+                format!(
+                    "no baseline is named, and {} holds none",
+                    self.selection.default_baselines().display()
+                ),
+                "name one: --baseline DIR; or record one there and commit it before the change: kabigate baseline create",
             )
         })?;
         let mode = self.mode.or(settings.mode);

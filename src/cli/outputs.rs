@@ -40,13 +40,19 @@ impl Outputs {
         check_outputs(&self.outputs).map_err(|error| reason(ReasonCode::Usage, error, ""))
     }
 
-    /// Writes all renderings and hands back the report's exit code.
+    /// Writes all renderings, says what to run next, and hands back the report's exit code.
     pub(crate) fn write(&self, context: &Context, report: &Report) -> Result<u8, Reason> {
+        let code = self.write_again(context, report)?;
+        next::tell(context, report, &self.outputs);
+        Ok(code)
+    }
+
+    /// As [`Outputs::write`], for a report whose run said what to run next.
+    pub(crate) fn write_again(&self, context: &Context, report: &Report) -> Result<u8, Reason> {
         let outputs = filled(&self.outputs, TARGET, set::name(report));
         self.write_these(context, &outputs, |format, color| {
             report::render(report, format, &self.options(color))
         })?;
-        next::tell(context, report, &self.outputs);
         Ok(report.exit_code)
     }
 
@@ -60,24 +66,31 @@ impl Outputs {
         }
     }
 
-    /// Writes all renderings of several targets: one file each where the path names the target, else one for all. Hands
-    /// back the exit code of the worst.
-    pub(crate) fn write_set(&self, context: &Context, set: &ReportSet) -> Result<u8, Reason> {
-        let (each, whole): (Vec<Output>, Vec<Output>) = self
-            .outputs
-            .iter()
-            .cloned()
-            .partition(|output| names(output, TARGET));
-        if let Some(output) = whole.iter().find(|output| !set::holds(output.format)) {
-            return Err(reason(
+    /// Refuses outputs that cannot hold several targets, before any of them is checked.
+    pub(crate) fn check_set(&self) -> Result<(), Reason> {
+        let mut whole = self.outputs.iter().filter(|output| !names(output, TARGET));
+        match whole.find(|output| !set::holds(output.format)) {
+            None => Ok(()),
+            Some(output) => Err(reason(
                 ReasonCode::Usage,
                 format!(
                     "one output of format {} cannot hold several targets",
                     output.format
                 ),
                 "write `{target}` into its path, or check one target: --target NAME",
-            ));
+            )),
         }
+    }
+
+    /// Writes all renderings of several targets: one file each where the path names the target, else one for all. Hands
+    /// back the exit code of the worst.
+    pub(crate) fn write_set(&self, context: &Context, set: &ReportSet) -> Result<u8, Reason> {
+        self.check_set()?;
+        let (each, whole): (Vec<Output>, Vec<Output>) = self
+            .outputs
+            .iter()
+            .cloned()
+            .partition(|output| names(output, TARGET));
         for report in &set.reports {
             let outputs = filled(&each, TARGET, set::name(report));
             if !outputs.is_empty() {

@@ -110,6 +110,30 @@ impl<'a> PolicyFiles<'a> {
         })
     }
 
+    /// The folders in a folder that are a baseline, in the order of their names.
+    pub(crate) fn baselines_in(&self, folder: &Path) -> Result<Vec<PathBuf>, Reason> {
+        let mut names = BTreeSet::new();
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            names.insert(entry.file_name());
+        }
+        if let Some(inside) = self.relative(folder) {
+            let failed = |error: HistoryError| history_reason(&error);
+            for entry in self.repo.files_of(&self.commit, &inside).map_err(failed)? {
+                let rest = entry.path.strip_prefix(&format!("{inside}/"));
+                if let Some((name, MANIFEST)) = rest.and_then(|rest| rest.split_once('/')) {
+                    names.insert(name.into());
+                }
+            }
+        }
+        let mut baselines = Vec::new();
+        for path in names.into_iter().map(|name| folder.join(name)) {
+            if self.has(&path.join(MANIFEST))? {
+                baselines.push(path);
+            }
+        }
+        Ok(baselines)
+    }
+
     /// Reads a file that must be there.
     pub(crate) fn read(&self, path: &Path) -> Result<Vec<u8>, Reason> {
         let missing = |what: String| {

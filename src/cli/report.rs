@@ -52,6 +52,6 @@ impl ReportCommand {
         }
         let report = json::read(&bytes, &self.from.display().to_string())
             .map_err(|error| reason(ReasonCode::InputInvalid, error, ""))?;
-        self.outputs.write(context, &report)
+        self.outputs.write_again(context, &report)
     }
 }

@@ -29,10 +29,11 @@ pub(crate) struct Selection {
     /// Patch series: a folder of patches, a quilt series, or an mbox
     #[arg(long, value_name = "DIR|MBOX", requires = "onto")]
     pub(crate) patches: Option<PathBuf>,
-    /// Baseline folder
-    #[arg(long, env = "KABIGATE_BASELINE", value_name = "DIR")]
-    pub(crate) baseline: Option<PathBuf>,
-    /// Target of kabigate.toml, or `all`; repeatable [default: all, or the one that has the --baseline]
+    /// Baseline folder; repeatable, and several are a target each [default: that of kabigate.toml, or every folder of
+    /// baselines/ that is one]
+    #[arg(long = "baseline", env = "KABIGATE_BASELINE", value_name = "DIR")]
+    pub(crate) baselines: Vec<PathBuf>,
+    /// Target of kabigate.toml, or `all`; repeatable [default: all, or those that have the --baseline]
     #[arg(
         long = "target",
         env = "KABIGATE_TARGET",
@@ -136,15 +137,12 @@ impl Selection {
         // A matrix without targets hands an empty name down.
         let named = self.targets.iter().filter(|name| !name.is_empty());
         let mut named: Vec<&str> = named.map(String::as_str).collect();
-        if let Some(baseline) = &self.baseline {
-            if !named.is_empty() {
-                return Err(reason(
-                    ReasonCode::Usage,
-                    "a target has its own baseline",
-                    "leave --baseline (or KABIGATE_BASELINE) or --target (or KABIGATE_TARGET) out",
-                ));
-            }
-            return Ok(vec![settings.target_of(baseline).map(str::to_owned)]);
+        if !self.baselines.is_empty() && !named.is_empty() {
+            return Err(reason(
+                ReasonCode::Usage,
+                "a target has its own baseline",
+                "leave --baseline (or KABIGATE_BASELINE) or --target (or KABIGATE_TARGET) out",
+            ));
         }
         if named.is_empty() || named.contains(&"all") {
             named = settings.targets().collect();
@@ -193,14 +191,11 @@ impl Selection {
             (None, Some(head)) => add("--range", format!("{base}..{}", head.id.as_str())),
             (None, None) => {}
         }
-        let paths = [
-            ("--baseline", &self.baseline),
-            ("--settings", &self.settings),
-        ];
-        for (option, path) in paths {
-            if let Some(path) = path {
-                add(option, path.display().to_string());
-            }
+        for path in &self.baselines {
+            add("--baseline", path.display().to_string());
+        }
+        if let Some(path) = &self.settings {
+            add("--settings", path.display().to_string());
         }
         if let Some(rev) = &self.policy_ref {
             add("--policy-ref", rev.clone());
@@ -208,9 +203,24 @@ impl Selection {
         arguments
     }
 
+    /// The settings of the baselines that are named, or else of those that the file has, or else of all that lie in
+    /// `baselines/`.
     fn find_settings(&self, files: &PolicyFiles<'_>) -> Result<Settings, Reason> {
         let named = self.settings.as_deref();
-        Settings::find(named, &self.tree, self.baseline.as_deref(), files)
+        let first = self.baselines.first().map(PathBuf::as_path);
+        let settings = Settings::find(named, &self.tree, first, files)?;
+        if !self.baselines.is_empty() {
+            settings.of(&self.baselines)
+        } else if settings.names_a_baseline() {
+            Ok(settings)
+        } else {
+            settings.of(&files.baselines_in(&self.default_baselines())?)
+        }
+    }
+
+    /// The folder of the baselines that are checked against where nothing names one.
+    pub(crate) fn default_baselines(&self) -> PathBuf {
+        self.tree.join("baselines")
     }
 }
 

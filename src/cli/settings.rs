@@ -16,11 +16,12 @@ use std::path::{Path, PathBuf};
 
 use super::check::ModeArgument;
 use super::policy_files::PolicyFiles;
+use super::reason;
 use super::sandbox::SandboxArgument;
 use super::toolchain::Build;
 use crate::check::policy_reason;
 use crate::policy::{TomlFile, TomlTable, did_you_mean};
-use crate::report::Reason;
+use crate::report::{Reason, ReasonCode};
 
 /// The file's name.
 pub(crate) const NAME: &str = "kabigate.toml";
@@ -106,8 +107,45 @@ impl Settings {
         self.targets.keys().map(String::as_str)
     }
 
+    /// Whether the file says what to check against.
+    pub(crate) fn names_a_baseline(&self) -> bool {
+        self.common.baseline.is_some() || !self.targets.is_empty()
+    }
+
+    /// The settings of these baselines alone. One that is a target of the file stays it; of several, each other one is a
+    /// target with the name of its folder.
+    pub(crate) fn of(mut self, baselines: &[PathBuf]) -> Result<Settings, Reason> {
+        let mut targets = BTreeMap::new();
+        for baseline in baselines {
+            let known = self.target_of(baseline).map(str::to_owned);
+            let (name, options) = match known.and_then(|name| self.targets.remove_entry(&name)) {
+                Some(entry) => entry,
+                None if baselines.len() == 1 => {
+                    self.common.baseline = Some(baseline.clone());
+                    break;
+                }
+                None => {
+                    let options = Options {
+                        baseline: Some(baseline.clone()),
+                        ..Options::default()
+                    };
+                    (folder_name(baseline)?, options)
+                }
+            };
+            if targets.insert(name.clone(), options).is_some() {
+                return Err(reason(
+                    ReasonCode::Usage,
+                    format!("two of the baselines are called `{name}`"),
+                    "give them targets of different names in kabigate.toml",
+                ));
+            }
+        }
+        self.targets = targets;
+        Ok(self)
+    }
+
     /// The target that has this baseline, if exactly one has.
-    pub(crate) fn target_of(&self, baseline: &Path) -> Option<&str> {
+    fn target_of(&self, baseline: &Path) -> Option<&str> {
         let is_it = |options: &Options| {
             let own = options
                 .baseline
@@ -153,7 +191,7 @@ impl Settings {
             }
         });
         read.map_err(|error| Reason {
-            code: crate::report::ReasonCode::ConfigInvalid,
+            code: ReasonCode::ConfigInvalid,
             ..policy_reason(&error)
         })
     }
@@ -167,6 +205,19 @@ fn is_name(name: &str) -> bool {
         .next()
         .is_some_and(|byte| byte.is_ascii_alphanumeric());
     starts_well && name.len() <= NAME_LIMIT && name != "all" && name.bytes().all(plain)
+}
+
+/// The name of a baseline's folder as that of a target.
+fn folder_name(baseline: &Path) -> Result<String, Reason> {
+    let name = baseline.file_name().and_then(|name| name.to_str());
+    match name.filter(|name| is_name(name)) {
+        Some(name) => Ok(name.to_owned()),
+        None => Err(reason(
+            ReasonCode::Usage,
+            format!("{}: a target cannot be called so", baseline.display()),
+            "give it a target in kabigate.toml: [target.NAME]",
+        )),
+    }
 }
 
 impl Options {
@@ -270,7 +321,7 @@ mod tests {
              protect, protect-imports, allow-missing, rules, approvals, allowed-breaks, modules, mode, per-commit, arch, \
              config, cc, cross-compile, llvm, sandbox)"
         );
-        assert_eq!(refused.code, crate::report::ReasonCode::ConfigInvalid);
+        assert_eq!(refused.code, ReasonCode::ConfigInvalid);
     }
 
     /// A target has its own keys and, where it has none, those above the targets.
@@ -290,6 +341,11 @@ mod tests {
         assert_eq!(b.build.arch.as_deref(), Some("arm64"));
         assert_eq!(read.target_of(Path::new("kabi/b")), Some("b"));
         assert_eq!(read.target_of(Path::new("b")), None);
+        let one = read.of(&["kabi/b".into()]).expect("one");
+        assert_eq!(one.targets().collect::<Vec<_>>(), ["b"]);
+        let other = one.of(&["kabi/c".into()]).expect("another");
+        assert_eq!(other.targets().count(), 0);
+        assert_eq!(other.options(None).baseline, Some("kabi/c".into()));
         let refused = Settings::read(b"[target.all]\nx = 1\n[target.\"../x\"]\n", Path::new("k"))
             .expect_err("bad");
         assert_eq!(refused.message.matches("a target is named with").count(), 2);
@@ -298,5 +354,30 @@ mod tests {
             "{}",
             refused.message
         );
+    }
+
+    /// Several baselines are a target each: that of the file, or one with the name of the folder.
+    #[test]
+    fn several_baselines() {
+        let text = "mode = \"observe\"\n[target.x86]\nbaseline = \"amd64\"\n[target.b]\nbaseline = \"b\"\n";
+        let read =
+            || Settings::read(text.as_bytes(), Path::new("kabi/kabigate.toml")).expect("reads");
+        let several = read().of(&["kabi/arm64/".into(), "kabi/amd64".into()]);
+        let several = several.expect("two");
+        assert_eq!(several.targets().collect::<Vec<_>>(), ["arm64", "x86"]);
+        let options = several.options(Some("arm64"));
+        assert_eq!(options.baseline, Some("kabi/arm64/".into()));
+        assert!(matches!(options.mode, Some(ModeArgument::Observe)));
+        for (paths, message) in [
+            (["a/x", "b/x"], "two of the baselines are called `x`"),
+            (["a/x", "a/all"], "a/all: a target cannot be called so"),
+            (["a/x", "a/.."], "a/..: a target cannot be called so"),
+        ] {
+            let refused = read().of(&paths.map(PathBuf::from)).expect_err(message);
+            assert_eq!(
+                (refused.code, &*refused.message),
+                (ReasonCode::Usage, message)
+            );
+        }
     }
 }

@@ -2,8 +2,9 @@
 """Checks JUnit reports with other people's readers: check_junit.py [--schema XSD]... REPORT...
 
 Each report is validated by `xmllint --schema` against junit.xsd beside this script, and against every schema given.
-Then the library `junitparser` (PyPI) reads it, and its counts must be those that the report states. A snapshot of a
-test (`.snap`) is read behind its header. Needs: pip install junitparser; xmllint (libxml2-utils).
+Then the libraries `junitparser` and `junit2html` (both PyPI) read it: the cases that the one finds must be as many as the
+report states, and the other must find the same ones with the same outcome. A snapshot of a test (`.snap`) is read behind
+its header. Needs: pip install junitparser junit2html; xmllint (libxml2-utils).
 """
 
 import argparse
@@ -12,6 +13,7 @@ import subprocess
 import sys
 
 import junitparser
+from junit2htmlreport import parser as junit2html
 
 OWN_SCHEMA = pathlib.Path(__file__).with_name("junit.xsd")
 
@@ -35,11 +37,15 @@ def schema_problems(text, schema):
     return [] if run.returncode == 0 else run.stderr.decode("utf-8", "replace").splitlines()
 
 
-def reader_problems(text):
-    """What disagrees between the counts of the report and the cases that a reader finds."""
-    report = junitparser.JUnitXml.fromstring(text.encode("utf-8"))
+def broken(case):
+    """Whether junitparser says that a case failed or could not be checked."""
+    return any(isinstance(result, (junitparser.Failure, junitparser.Error)) for result in case.result)
+
+
+def count_problems(suites):
+    """What disagrees between the counts of the report and the cases that junitparser finds."""
     problems = []
-    for suite in report:
+    for suite in suites:
         cases = list(suite)
         found = {
             "tests": len(cases),
@@ -55,6 +61,19 @@ def reader_problems(text):
         if not any(case.name == "gate" for case in cases):
             problems.append("no case is called gate")
     return problems
+
+
+def reader_problems(text):
+    """What is wrong with the counts, and the cases on which the two readers disagree."""
+    suites = list(junitparser.JUnitXml.fromstring(text.encode("utf-8")))
+    first = {(suite.name, case.classname, case.name, broken(case)) for suite in suites for case in suite}
+    second = {
+        (suite.name, case.testclass.name, case.name, case.failed())
+        for suite in junit2html.Junit(xmlstring=text)
+        for case in suite.all()
+    }
+    differing = [f"the readers disagree on {case}" for case in sorted(first ^ second)]
+    return count_problems(suites) + differing
 
 
 def problems_of(path, schemas):
