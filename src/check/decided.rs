@@ -51,7 +51,7 @@ impl<'a> Decided<'a> {
                 !change.causes.is_empty()
                     && (rules || (matters(symbol) && self.any_approved(comparison, &change.causes)))
             })
-            .map(|(symbol, _)| symbol.clone())
+            .map(|(&symbol, _)| symbol.to_owned())
             .collect();
         if wanted.is_empty() {
             return reached;
@@ -60,7 +60,7 @@ impl<'a> Decided<'a> {
         let mut known = KnownCauses::of(comparison);
         for symbol in wanted {
             let mut all = reach.of(&symbol, &mut known, comparison);
-            let Some(change) = comparison.changes.get_mut(&symbol) else {
+            let Some(change) = comparison.changes.get_mut(symbol.as_str()) else {
                 continue;
             };
             all.extend(&change.causes);

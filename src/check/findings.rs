@@ -1,12 +1,13 @@
 //! A comparison judged by policy and by what known modules import.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::decided::Decided;
 use crate::compare::{Change, ChangeClass, Comparison, Side};
 use crate::modules::{self, Database, Entry, Outcome, impact};
 use crate::policy::{
-    Decisions, Facet, MODULE_UNKNOWN, Matcher, ProtectedSet, Severity, Standing, Subject,
+    Decisions, Facet, MODULE_UNKNOWN, Matcher, Origin, ProtectedSet, Severity, Standing, Subject,
     symbol_fingerprint,
 };
 use crate::report::{
@@ -52,7 +53,11 @@ impl<'a> Judge<'a> {
 
     /// Why a symbol matters.
     pub(super) fn standing(&self, symbol: &str) -> Standing {
-        if self.protected.contains(symbol) {
+        self.standing_of(symbol, self.protected.entry(symbol))
+    }
+
+    fn standing_of(&self, symbol: &str, entry: Option<&[Origin]>) -> Standing {
+        if entry.is_some() {
             Standing::Protected
         } else if self.users.contains_key(symbol) {
             Standing::Imported
@@ -71,7 +76,7 @@ impl<'a> Judge<'a> {
         let Some(export) = base.or(head) else {
             return Severity::Note;
         };
-        let lists = self.list_names(&export.symbol);
+        let lists = list_names(self.protected.origins(&export.symbol));
         let subject = self.subject(export, &lists, self.standing(&export.symbol));
         let facets = classes.iter().map(|&class| Facet { class, cause: None });
         self.matcher.gravest(&subject, facets).severity
@@ -92,16 +97,6 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Names of the lists that protect the symbol and of their sections.
-    fn list_names(&self, symbol: &str) -> Vec<&str> {
-        let origins = self.protected.origins(symbol).iter();
-        origins
-            .flat_map(|origin| {
-                std::iter::once(origin.list.as_str()).chain(origin.section.as_deref())
-            })
-            .collect()
-    }
-
     /// Judges the comparison of two sides.
     pub(super) fn findings(
         &self,
@@ -115,14 +110,18 @@ impl<'a> Judge<'a> {
         let mut findings = Findings::default();
         findings.counts.base = base.symvers.len();
         findings.counts.head = head.symvers.len();
-        for (symbol, change) in &comparison.changes {
+        // Of each change, in their order.
+        let mut protected = Vec::with_capacity(comparison.changes.len());
+        for (&symbol, change) in &comparison.changes {
             let all = reached.get(symbol).unwrap_or(&change.causes);
-            let standing = self.standing(symbol);
-            let judged = self.symbol_change(symbol, standing, change, all, comparison);
+            let entry = self.protected.entry(symbol);
+            protected.push(entry.is_some());
+            let standing = self.standing_of(symbol, entry);
+            let judged = self.symbol_change(symbol, (standing, entry), change, all, comparison);
             if standing == Standing::Unlisted && judged.severity <= Severity::Note {
                 let mut rules = judged.changes.iter().filter_map(|c| c.rule.clone());
                 findings.unprotected.push(UnprotectedChange {
-                    symbol: symbol.clone(),
+                    symbol: symbol.to_owned(),
                     rule: rules.next(),
                     classes: judged
                         .changes
@@ -135,22 +134,23 @@ impl<'a> Judge<'a> {
             }
         }
         findings.modules = self.module_impacts(base.symvers, head.symvers, comparison);
-        count(&mut findings, comparison, self.protected);
-        findings.causes = causes_by_weight(&findings, comparison);
-        findings.groups = groups(&findings, comparison);
+        count(&mut findings, comparison, &protected);
+        findings.causes = causes_by_weight(comparison, &protected);
+        findings.groups = groups(&findings, comparison, &protected);
         findings
     }
 
     fn symbol_change(
         &self,
         symbol: &str,
-        standing: Standing,
-        change: &Change,
+        (standing, entry): (Standing, Option<&[Origin]>),
+        change: &Change<'_>,
         reached: &[usize],
-        comparison: &Comparison,
+        comparison: &Comparison<'_>,
     ) -> SymbolChange {
-        let lists = self.list_names(symbol);
-        let export = change.base.as_ref().or(change.head.as_ref());
+        let origins = entry.unwrap_or_default();
+        let lists = list_names(origins);
+        let export = change.base.or(change.head);
         let subject = export.map(|export| self.subject(export, &lists, standing));
         let changes: Vec<ClassifiedChange> = change
             .classes
@@ -161,7 +161,7 @@ impl<'a> Judge<'a> {
         SymbolChange {
             symbol: symbol.to_owned(),
             protected: standing == Standing::Protected,
-            lists: self.lists(symbol),
+            lists: lists_of(origins),
             used_by: self
                 .users
                 .get(symbol)
@@ -169,8 +169,8 @@ impl<'a> Judge<'a> {
                 .unwrap_or_default(),
             severity: severity.unwrap_or(Severity::Note),
             changes,
-            base: change.base.as_ref().map(facts),
-            head: change.head.as_ref().map(facts),
+            base: change.base.map(facts),
+            head: change.head.map(facts),
             causes: change
                 .causes
                 .iter()
@@ -217,14 +217,14 @@ impl<'a> Judge<'a> {
             },
         };
         let symbol = subject.map_or("", |subject| subject.symbol);
-        let (before, after) = sides(class, change.base.as_ref(), change.head.as_ref());
+        let (before, after) = sides(class, change.base, change.head);
         let own = causes
             .is_empty()
             .then(|| symbol_fingerprint(symbol, class, &before, &after));
         let mut classified = ClassifiedChange {
-            class: class.word().to_owned(),
+            class: class.word().into(),
             severity: ruling.severity,
-            detail: format!("{before} → {after}"),
+            detail: [&*before, " → ", &*after].concat(),
             rule: self.decided.rule_text(ruling.rule),
             fingerprint: own.clone(),
             approved: false,
@@ -242,21 +242,6 @@ impl<'a> Judge<'a> {
             classified.fingerprint = None;
         }
         classified
-    }
-
-    fn lists(&self, symbol: &str) -> Vec<String> {
-        let origins = self.protected.origins(symbol);
-        if origins.is_empty() {
-            return Vec::new();
-        }
-        let names: BTreeSet<String> = origins
-            .iter()
-            .map(|origin| match &origin.section {
-                Some(section) => format!("{} [{section}]", origin.list),
-                None => origin.list.clone(),
-            })
-            .collect();
-        names.into_iter().collect()
     }
 
     /// The modules that the comparison concerns: those that stop loading first, then those that did not load before
@@ -297,6 +282,26 @@ impl<'a> Judge<'a> {
         impacts.sort_by_key(|module| module.status);
         impacts
     }
+}
+
+/// Names of the lists that protect a symbol and of their sections.
+fn list_names(origins: &[Origin]) -> Vec<&str> {
+    let names = origins
+        .iter()
+        .flat_map(|origin| std::iter::once(origin.list.as_str()).chain(origin.section.as_deref()));
+    names.collect()
+}
+
+/// The lists that protect a symbol, as reports name them.
+fn lists_of(origins: &[Origin]) -> Vec<String> {
+    let names: BTreeSet<String> = origins
+        .iter()
+        .map(|origin| match &origin.section {
+            Some(section) => format!("{} [{section}]", origin.list),
+            None => origin.list.clone(),
+        })
+        .collect();
+    names.into_iter().collect()
 }
 
 /// How reports name a module.
@@ -373,36 +378,35 @@ fn facts(export: &Export) -> ExportFacts {
     ExportFacts {
         crc: export.crc.to_string(),
         module: export.module.clone(),
-        class: export.class.word().to_owned(),
+        class: export.class.to_word(),
         namespace: export.namespace.clone(),
     }
 }
 
 /// What a class is about, on both sides.
-pub(super) fn sides(
+pub(super) fn sides<'a>(
     class: ChangeClass,
-    base: Option<&Export>,
-    head: Option<&Export>,
-) -> (String, String) {
-    let show = |side: Option<&Export>| -> String {
+    base: Option<&'a Export>,
+    head: Option<&'a Export>,
+) -> (Cow<'a, str>, Cow<'a, str>) {
+    let show = |side: Option<&'a Export>| -> Cow<'a, str> {
         let Some(export) = side else {
-            return "not exported".to_owned();
+            return "not exported".into();
         };
         match class {
-            ChangeClass::CrcChanged | ChangeClass::Unversioned => export.crc.to_string(),
+            ChangeClass::CrcChanged | ChangeClass::Unversioned => export.crc.to_string().into(),
             ChangeClass::ExportTightened | ChangeClass::ExportLoosened => {
-                export.class.word().to_owned()
+                export.class.word().into()
             }
             ChangeClass::NamespaceGained
             | ChangeClass::NamespaceChanged
             | ChangeClass::NamespaceRestricted
-            | ChangeClass::NamespaceDropped => export
-                .namespace
-                .clone()
-                .unwrap_or_else(|| "no namespace".to_owned()),
-            ChangeClass::MovedToModule | ChangeClass::MovedToVmlinux => export.module.clone(),
+            | ChangeClass::NamespaceDropped => {
+                export.namespace.as_deref().unwrap_or("no namespace").into()
+            }
+            ChangeClass::MovedToModule | ChangeClass::MovedToVmlinux => (&*export.module).into(),
             ChangeClass::Removed | ChangeClass::Added => {
-                format!("{} in {}", export.class.word(), export.module)
+                format!("{} in {}", export.class.word(), export.module).into()
             }
         }
     };
@@ -414,12 +418,13 @@ fn own_is_idle(change: &ClassifiedChange) -> bool {
     !change.approved && change.severity <= Severity::Note
 }
 
-fn count(findings: &mut Findings, comparison: &Comparison, protected: &ProtectedSet) {
+/// `protected` says of each change whether a list protects the symbol, as in the next two functions.
+fn count(findings: &mut Findings, comparison: &Comparison<'_>, protected: &[bool]) {
     let mut classes: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-    for (symbol, change) in &comparison.changes {
+    for (change, &protected) in comparison.changes.values().zip(protected) {
         for class in &change.classes {
             let counts = classes.entry(class.word()).or_default();
-            if protected.contains(symbol) {
+            if protected {
                 counts.0 += 1;
             } else {
                 counts.1 += 1;
@@ -439,15 +444,9 @@ fn count(findings: &mut Findings, comparison: &Comparison, protected: &Protected
 
 /// Changed symbols by the set of definitions that caused it: protected ones broken, then modules broken, then all, most
 /// first. Each symbol whose CRC changed counts in one group.
-fn groups(findings: &Findings, comparison: &Comparison) -> Vec<CauseGroup> {
-    let protected: BTreeSet<&str> = findings
-        .symbols
-        .iter()
-        .filter(|symbol| symbol.protected)
-        .map(|symbol| symbol.symbol.as_str())
-        .collect();
+fn groups(findings: &Findings, comparison: &Comparison<'_>, protected: &[bool]) -> Vec<CauseGroup> {
     let mut groups: BTreeMap<&[usize], CauseGroup> = BTreeMap::new();
-    for (symbol, change) in &comparison.changes {
+    for (change, &protected) in comparison.changes.values().zip(protected) {
         if !change.classes.contains(&ChangeClass::CrcChanged) {
             continue;
         }
@@ -461,7 +460,7 @@ fn groups(findings: &Findings, comparison: &Comparison) -> Vec<CauseGroup> {
             others: 0,
             modules: 0,
         });
-        if protected.contains(symbol.as_str()) {
+        if protected {
             group.protected += 1;
         } else {
             group.others += 1;
@@ -495,18 +494,13 @@ fn groups(findings: &Findings, comparison: &Comparison) -> Vec<CauseGroup> {
 }
 
 /// Causes by the protected symbols, then by all symbols that they change.
-fn causes_by_weight(findings: &Findings, comparison: &Comparison) -> Vec<String> {
+fn causes_by_weight(comparison: &Comparison<'_>, protected: &[bool]) -> Vec<String> {
     let mut weights: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
-    for (symbol, change) in &comparison.changes {
+    for (change, &protected) in comparison.changes.values().zip(protected) {
         for &cause in &change.causes {
             let weight = weights.entry(cause).or_default();
             weight.1 += 1;
-            let protected = findings
-                .symbols
-                .binary_search_by(|other| other.symbol.as_str().cmp(symbol));
-            if protected.is_ok_and(|at| findings.symbols[at].protected) {
-                weight.0 += 1;
-            }
+            weight.0 += usize::from(protected);
         }
     }
     let mut causes: Vec<(usize, (usize, usize))> = weights.into_iter().collect();

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 
 use super::classify::{CauseClass, classify};
-use super::members::{DefinitionChange, member_of};
+use super::members::{DefinitionChange, Member, member_of, members};
 use super::near::{NEVER, distances};
 use crate::symtypes::{
     Location, LocationId, NameId, Record, TextId, Translation, TypeGraph, TypeKind, TypeName,
@@ -77,6 +77,8 @@ pub(super) struct Attributor<'a> {
     known: HashMap<(NameId, TextId, TextId), usize, RandomState>,
     /// The member of a text that leads to a name, for the texts that paths went through.
     members: HashMap<(TextId, NameId), Option<String>, RandomState>,
+    /// The members of these texts, none for what has none.
+    parsed: HashMap<TextId, Vec<Member>, RandomState>,
     /// The search that met a name last, and through which name.
     met: Vec<(u32, Option<NameId>)>,
     /// What the units that were looked at last see under a name.
@@ -134,6 +136,7 @@ impl<'a> Attributor<'a> {
             causes: Vec::new(),
             known: HashMap::default(),
             members: HashMap::default(),
+            parsed: HashMap::default(),
             met: vec![(0, None); base.name_count()],
             seen: vec![
                 Seen {
@@ -356,10 +359,15 @@ impl<'a> Attributor<'a> {
 
     /// The member of a text that mentions a name.
     fn member(&mut self, text: TextId, name: NameId) -> Option<String> {
-        let base = self.base;
+        let (base, parsed) = (self.base, &mut self.parsed);
         self.members
             .entry((text, name))
-            .or_insert_with(|| member_of(base.text(text), &base.name(name).to_string()))
+            .or_insert_with(|| {
+                let parsed = parsed.entry(text);
+                let members =
+                    parsed.or_insert_with(|| members(base.text(text)).unwrap_or_default());
+                member_of(members, &base.name(name).to_string())
+            })
             .clone()
     }
 

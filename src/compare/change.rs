@@ -19,13 +19,13 @@ pub struct Side<'a> {
 
 /// A symbol that differs between the sides.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct Change<'a> {
     /// Every class of change it has; never empty.
     pub classes: Vec<ChangeClass>,
     /// Its export on the base side; none if it was added.
-    pub base: Option<Export>,
+    pub base: Option<&'a Export>,
     /// Its export on the head side; none if it was removed.
-    pub head: Option<Export>,
+    pub head: Option<&'a Export>,
     /// Indices of its causes in [`Comparison::causes`]; empty unless the CRC changed.
     pub causes: Vec<usize>,
     /// Shortest path from the export to its first cause, both included.
@@ -34,9 +34,9 @@ pub struct Change {
 
 /// All that differs between two sides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Comparison {
+pub struct Comparison<'a> {
     /// The changes by symbol.
-    pub changes: BTreeMap<String, Change>,
+    pub changes: BTreeMap<&'a str, Change<'a>>,
     /// The causes, by name and fingerprint.
     pub causes: Vec<Cause>,
     /// Symbols whose CRC changed though no definition they reach differs, by name. Both sides know the types behind them, so
@@ -44,9 +44,9 @@ pub struct Comparison {
     pub unexplained: Vec<String>,
 }
 
-impl Comparison {
+impl Comparison<'_> {
     /// Leaves out what the head side adds, for a base side that knows protected symbols only.
-    pub fn without_additions(mut self) -> Comparison {
+    pub fn without_additions(mut self) -> Self {
         self.changes.retain(|_, change| change.base.is_some());
         self
     }
@@ -56,29 +56,29 @@ impl Comparison {
 ///
 /// A changed CRC gets its causes where both sides know the types behind it.
 #[must_use]
-pub fn compare(base: Side<'_>, head: Side<'_>) -> Comparison {
-    let mut changes: Vec<(String, Change)> = Vec::new();
+pub fn compare<'a>(base: Side<'a>, head: Side<'a>) -> Comparison<'a> {
+    let mut changes: Vec<(&str, Change<'_>)> = Vec::new();
     for (symbol, base_export, head_export) in pairs(base.symvers, head.symvers) {
         let classes = classify(base_export, head_export);
         if !classes.is_empty() {
             let change = Change {
-                base: base_export.cloned(),
-                head: head_export.cloned(),
+                base: base_export,
+                head: head_export,
                 causes: Vec::new(),
                 witness: Vec::new(),
                 classes,
             };
-            changes.push((symbol.to_owned(), change));
+            changes.push((symbol, change));
         }
     }
     let mut comparison = Comparison::default();
-    let is_crc = |change: &Change| change.classes.contains(&ChangeClass::CrcChanged);
+    let is_crc = |change: &Change<'_>| change.classes.contains(&ChangeClass::CrcChanged);
     let known = !base.types.is_empty() && !head.types.is_empty();
     // What a search needs is only made where a CRC changed.
     if known && changes.iter().any(|(_, change)| is_crc(change)) {
         let mut attributor = Attributor::new(base.types, head.types);
         let crcs = changes.iter().filter(|(_, change)| is_crc(change));
-        let symbols: Vec<&str> = crcs.map(|(symbol, _)| symbol.as_str()).collect();
+        let symbols: Vec<&str> = crcs.map(|(symbol, _)| *symbol).collect();
         let found = attributor.attribute(&symbols);
         let crcs = changes.iter_mut().filter(|(_, change)| is_crc(change));
         for ((symbol, change), found) in crcs.zip(found) {
@@ -88,7 +88,7 @@ pub fn compare(base: Side<'_>, head: Side<'_>) -> Comparison {
                     change.witness = attribution.witness;
                 }
                 None if knows(base, symbol) && knows(head, symbol) => {
-                    comparison.unexplained.push(symbol.clone());
+                    comparison.unexplained.push((*symbol).to_owned());
                 }
                 None => {}
             }
@@ -125,7 +125,7 @@ fn pairs<'a>(
 }
 
 /// Orders causes by name and fingerprint and renumbers the changes' indices accordingly.
-fn sort_causes(comparison: &mut Comparison) {
+fn sort_causes(comparison: &mut Comparison<'_>) {
     let mut order: Vec<usize> = (0..comparison.causes.len()).collect();
     let key = |&at: &usize| {
         let cause = &comparison.causes[at];

@@ -348,9 +348,8 @@ pub(super) fn name_at(tokens: &[&str]) -> Option<usize> {
     before.filter(|_| tag.is_none())
 }
 
-/// The member of a definition that mentions a type, as a path.
-pub(super) fn member_of(text: &str, reference: &str) -> Option<String> {
-    let members = members(text)?;
+/// The first of the members that mentions a type, as a path.
+pub(super) fn member_of(members: &[Member], reference: &str) -> Option<String> {
     let member = members
         .iter()
         .find(|member| tokens(&member.text).any(|token| token == reference))?;

@@ -102,13 +102,13 @@ fn side((symvers, types): &(Symvers, TypeGraph)) -> Side<'_> {
 }
 
 /// The class of the change back.
-fn back(class: ChangeClass, change: &Change) -> ChangeClass {
+fn back(class: ChangeClass, change: &Change<'_>) -> ChangeClass {
     let module = |namespace: &Option<String>| {
         namespace
             .as_ref()
             .is_some_and(|name| name.starts_with("module:"))
     };
-    let of = |export: &Option<Export>| export.as_ref().and_then(|e| e.namespace.clone());
+    let of = |export: Option<&Export>| export.and_then(|e| e.namespace.clone());
     match class {
         ChangeClass::Removed => ChangeClass::Added,
         ChangeClass::Added => ChangeClass::Removed,
@@ -117,10 +117,10 @@ fn back(class: ChangeClass, change: &Change) -> ChangeClass {
         ChangeClass::NamespaceGained
         | ChangeClass::NamespaceRestricted
         | ChangeClass::NamespaceChanged
-        | ChangeClass::NamespaceDropped => match of(&change.base) {
+        | ChangeClass::NamespaceDropped => match of(change.base) {
             None => ChangeClass::NamespaceDropped,
             base if module(&base) => ChangeClass::NamespaceRestricted,
-            _ if of(&change.head).is_none() => ChangeClass::NamespaceGained,
+            _ if of(change.head).is_none() => ChangeClass::NamespaceGained,
             _ => ChangeClass::NamespaceChanged,
         },
         ChangeClass::MovedToModule | ChangeClass::MovedToVmlinux => {
@@ -134,7 +134,7 @@ fn back(class: ChangeClass, change: &Change) -> ChangeClass {
 }
 
 /// What a change says about its definitions: their names and texts, base side first.
-fn texts(comparison: &Comparison, change: &Change) -> BTreeSet<(String, String, String)> {
+fn texts(comparison: &Comparison<'_>, change: &Change<'_>) -> BTreeSet<(String, String, String)> {
     let causes = change.causes.iter().map(|&at| &comparison.causes[at]);
     causes
         .map(|cause| {

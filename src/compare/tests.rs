@@ -19,7 +19,7 @@ pub(super) type Unit<'a> = (&'a str, &'a [(&'a str, &'a str)]);
 pub(super) fn compare_owned(
     base: &[(&str, Vec<(String, String)>)],
     head: &[(&str, Vec<(String, String)>)],
-) -> Comparison {
+) -> Comparison<'static> {
     let of = |side: &[(&str, Vec<(String, String)>)]| {
         let units: Vec<(&str, Vec<(&str, &str)>)> = side
             .iter()
@@ -39,17 +39,16 @@ pub(super) fn compare_owned(
             .collect();
         kernel(&units)
     };
-    let (base, head) = (of(base), of(head));
-    compare(
-        Side {
-            symvers: &base.0,
-            types: &base.1,
-        },
-        Side {
-            symvers: &head.0,
-            types: &head.1,
-        },
-    )
+    compare_built(of(base), of(head))
+}
+
+/// Compares two kernels that from then on live as long as the test.
+fn compare_built(base: (Symvers, TypeGraph), head: (Symvers, TypeGraph)) -> Comparison<'static> {
+    let side = |kernel| {
+        let (symvers, types) = &*Box::leak(Box::new(kernel));
+        Side { symvers, types }
+    };
+    compare(side(base), side(head))
 }
 
 /// A kernel of units, each a list of records; CRCs are those of the records.
@@ -88,18 +87,8 @@ pub(super) fn kernel(units: &[(&str, &[(&str, &str)])]) -> (Symvers, TypeGraph) 
 pub(super) fn compare_kernels(
     base: &[(&str, &[(&str, &str)])],
     head: &[(&str, &[(&str, &str)])],
-) -> Comparison {
-    let (base, head) = (kernel(base), kernel(head));
-    compare(
-        Side {
-            symvers: &base.0,
-            types: &base.1,
-        },
-        Side {
-            symvers: &head.0,
-            types: &head.1,
-        },
-    )
+) -> Comparison<'static> {
+    compare_built(kernel(base), kernel(head))
 }
 
 fn cause_names(comparison: &Comparison, symbol: &str) -> Vec<String> {
@@ -169,7 +158,7 @@ fn variants_of_a_name_are_kept_apart() {
         &[("u", &[R, f]), ("v", &[other, g])],
         &[("u", &[R2, f]), ("v", &[other, g])],
     );
-    assert_eq!(comparison.changes.keys().collect::<Vec<_>>(), ["f"]);
+    assert_eq!(comparison.changes.keys().collect::<Vec<_>>(), [&"f"]);
 }
 
 /// A changed prototype, a type that became opaque and a cycle are told apart and end.

@@ -186,10 +186,10 @@ fn traps() {
         let found: Vec<(&str, Vec<(String, C)>)> = there
             .changes
             .iter()
-            .map(|(symbol, change)| {
+            .map(|(&symbol, change)| {
                 let causes = change.causes.iter().map(|&at| &there.causes[at]);
                 let causes = causes.map(|cause| (cause.name.to_string(), cause.class));
-                (symbol.as_str(), causes.collect())
+                (symbol, causes.collect())
             })
             .collect();
         let expected: Vec<(&str, Vec<(String, C)>)> = expected
@@ -332,7 +332,7 @@ proptest! {
         prop_assert!(there.unexplained.is_empty());
         prop_assert!(there.changes.keys().eq(back.changes.keys()));
         for (symbol, change) in &there.changes {
-            let names = |found: &Comparison, change: &Change| -> BTreeSet<String> {
+            let names = |found: &Comparison<'_>, change: &Change<'_>| -> BTreeSet<String> {
                 change.causes.iter().map(|&at| found.causes[at].name.to_string()).collect()
             };
             prop_assert_eq!(names(&there, change), nearest(&base, &head, symbol));

@@ -249,12 +249,13 @@ fn said(file: &mut TomlFile<'_>, table: TomlTable<'_>, key: &str) -> Option<Stri
 /// its module changed, or its CRC did and no types are known.
 #[must_use]
 pub fn symbol_fingerprint(symbol: &str, class: ChangeClass, base: &str, head: &str) -> String {
-    let mut hasher = blake3::Hasher::new();
-    for part in ["symbol", symbol, class.word(), base, head] {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part.as_bytes());
+    let parts = ["symbol", symbol, class.word(), base, head];
+    let mut text = Vec::with_capacity(parts.iter().map(|part| 8 + part.len()).sum());
+    for part in parts {
+        text.extend((part.len() as u64).to_le_bytes());
+        text.extend(part.as_bytes());
     }
-    let digits = hasher.finalize().to_hex();
+    let digits = blake3::hash(&text).to_hex();
     digits.get(..DIGITS).unwrap_or(&digits).to_owned()
 }
 

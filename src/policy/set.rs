@@ -122,7 +122,13 @@ impl ProtectedSet {
     /// Where the symbol is listed, in the order of the lists; empty if it is not protected.
     #[must_use]
     pub fn origins(&self, symbol: &str) -> &[Origin] {
-        self.symbols.get(symbol).map_or(&[], Vec::as_slice)
+        self.entry(symbol).unwrap_or_default()
+    }
+
+    /// As [`ProtectedSet::origins`]; none if it is not protected.
+    #[must_use]
+    pub fn entry(&self, symbol: &str) -> Option<&[Origin]> {
+        self.symbols.get(symbol).map(Vec::as_slice)
     }
 
     /// The modules and drivers that need the symbol according to the lists, sorted.

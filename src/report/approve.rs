@@ -39,8 +39,8 @@ pub fn to_approve(report: &Report, allowed: &[AllowedBreaks]) -> Vec<Approvable>
             };
             if lacking.remove(fingerprint.as_str()).is_some() {
                 let title = class_text(&change.class).title;
-                let what = format!("{}: {title} ({})", symbol.symbol, change.detail);
-                entries.push(approvable(fingerprint, &what, &[], 1));
+                let what = [&*symbol.symbol, ": ", title, " (", &*change.detail, ")"].concat();
+                entries.push(approvable(fingerprint, &what, Vec::new(), 1));
             }
         }
     }
@@ -79,29 +79,36 @@ fn of_cause(cause: &Cause, symbols: usize, allowed: &[AllowedBreaks]) -> Approva
             ));
         }
     }
-    approvable(&cause.id, &wording::cause_title(cause), &remarks, symbols)
+    approvable(&cause.id, &wording::cause_title(cause), remarks, symbols)
 }
 
-fn approvable(fingerprint: &str, what: &str, remarks: &[String], symbols: usize) -> Approvable {
-    let what = clip(what, wording::NAME_LIMIT);
-    let mut toml = String::new();
-    for remark in remarks {
-        let _ = writeln!(
-            toml,
-            "# {}",
-            escape::terminal(&clip(remark, wording::NAME_LIMIT))
-        );
-    }
-    let _ = write!(
-        toml,
-        "[[approval]]\nfingerprint = {}\nwhat = {}\nreason = \"\"\nowner = \"\"\n",
-        escape::toml_string(fingerprint),
-        escape::toml_string(&what)
-    );
+fn approvable(fingerprint: &str, what: &str, remarks: Vec<String>, symbols: usize) -> Approvable {
     Approvable {
         fingerprint: fingerprint.to_owned(),
-        what,
+        what: clip(what, wording::NAME_LIMIT),
         symbols,
-        toml,
+        remarks,
+    }
+}
+
+impl Approvable {
+    /// The entry to paste into `approvals.toml`.
+    #[must_use]
+    pub fn toml(&self) -> String {
+        let mut toml = String::new();
+        for remark in &self.remarks {
+            let _ = writeln!(
+                toml,
+                "# {}",
+                escape::terminal(&clip(remark, wording::NAME_LIMIT))
+            );
+        }
+        let _ = write!(
+            toml,
+            "[[approval]]\nfingerprint = {}\nwhat = {}\nreason = \"\"\nowner = \"\"\n",
+            escape::toml_string(&self.fingerprint),
+            escape::toml_string(&self.what)
+        );
+        toml
     }
 }

@@ -402,7 +402,7 @@ fn to_approve(view: &View<'_>, ink: Ink<'_>, left: usize) -> Vec<String> {
     let mut shown = 0;
     for entry in entries {
         let block: Vec<String> = entry
-            .toml
+            .toml()
             .lines()
             .map(|line| ink.plain("  ", line))
             .collect();

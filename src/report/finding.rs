@@ -85,10 +85,10 @@ fn of_cause<'a>(view: &View<'a>, cause: &'a Cause) -> Finding<'a> {
 
 fn of_symbol<'a>(view: &View<'a>, symbol: &'a SymbolChange) -> Finding<'a> {
     let worst = symbol.changes.iter().max_by_key(|c| c.severity);
-    let classes: Vec<&str> = symbol.changes.iter().map(|c| c.class.as_str()).collect();
+    let classes: Vec<&str> = symbol.changes.iter().map(|c| &*c.class).collect();
     Finding {
         subject: Subject::Symbol(symbol),
-        rule: worst.map_or(String::new(), |c| c.class.clone()),
+        rule: worst.map_or(String::new(), |c| c.class.to_string()),
         severity: observed(view.report, symbol.severity),
         approved: symbol.is_approved().then(|| {
             let prints = symbol.changes.iter().filter_map(|c| c.fingerprint.as_ref());

@@ -419,7 +419,7 @@ fn entry(view: &View<'_>, fingerprint: &str) -> Vec<String> {
     };
     let lead = "to accept it, fill in and add to approvals.toml:".to_owned();
     std::iter::once(lead)
-        .chain(entry.toml.lines().map(str::to_owned))
+        .chain(entry.toml().lines().map(str::to_owned))
         .collect()
 }
 

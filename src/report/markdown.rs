@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 
 use super::view::{View, module_name, tells, without_cause};
 use super::{
-    Cause, CommitFindings, ModuleImpact, ModuleStatus, Options, Reason, Report, SymbolChange,
-    class_text, clip,
+    Approvable, Cause, CommitFindings, ModuleImpact, ModuleStatus, Options, Reason, Report,
+    SymbolChange, class_text, clip,
 };
 use super::{
     escape::{markdown, markdown_block, markdown_cell, markdown_code},
@@ -369,7 +369,7 @@ fn to_approve(view: &View<'_>) -> String {
         return String::new();
     }
     let shown = entries.iter().take(MAX_CAUSES);
-    let block: Vec<&str> = shown.map(|entry| entry.toml.as_str()).collect();
+    let block: Vec<String> = shown.map(Approvable::toml).collect();
     let heading = policy_text::to_approve_heading(report);
     let mut body = markdown_block(block.join("\n").trim_end(), "toml");
     body.push_str(&rest(view, entries.len(), MAX_CAUSES, "change"));

@@ -5,6 +5,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 use super::hidden::HiddenFindings;
 use super::policy::PolicyFindings;
@@ -472,7 +473,7 @@ impl SymbolChange {
 #[serde(deny_unknown_fields)]
 pub struct ClassifiedChange {
     /// Spelling of the class, such as `crc-changed`.
-    pub class: String,
+    pub class: Cow<'static, str>,
     /// What it does to the verdict.
     pub severity: Severity,
     /// One line: `crc 0x5b7070d6 → 0x6a1c2f30`, `EXPORT_SYMBOL → EXPORT_SYMBOL_GPL`.
@@ -500,7 +501,7 @@ pub struct ExportFacts {
     /// Module column.
     pub module: String,
     /// Export column.
-    pub class: String,
+    pub class: Cow<'static, str>,
     /// Namespace column, if any.
     pub namespace: Option<String>,
 }
@@ -512,7 +513,7 @@ pub struct UnprotectedChange {
     /// The symbol.
     pub symbol: String,
     /// Spellings of its classes of change.
-    pub classes: Vec<String>,
+    pub classes: Vec<Cow<'static, str>>,
     /// The rule that tolerates the change, as `FILE:LINE: RULE`; none where nothing but the built-in severity does.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rule: Option<String>,

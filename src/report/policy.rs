@@ -1,6 +1,8 @@
 //! The part of the report about rules, approvals and the policy itself.
 
-use schemars::JsonSchema;
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 /// What people decided beforehand, what it did to this run, and what it lacks.
@@ -104,8 +106,8 @@ pub enum ApprovalState {
 }
 
 /// A change that could be approved.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
 pub struct Approvable {
     /// Fingerprint of the change.
     pub fingerprint: String,
@@ -113,6 +115,59 @@ pub struct Approvable {
     pub what: String,
     /// How many symbols fail for it.
     pub symbols: usize,
+    /// What stands in comments above its entry: where the definition is, who allows a break.
+    pub remarks: Vec<String>,
+}
+
+/// A change that could be approved.
+// As it stands in JSON, with the entry that is made of the rest: there are tens of thousands of them where every export is
+// protected, and most are never looked at.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Approvable")]
+#[serde(deny_unknown_fields)]
+struct Written {
+    /// Fingerprint of the change.
+    fingerprint: String,
+    /// What changed: `struct net_device: definition changed`.
+    what: String,
+    /// How many symbols fail for it.
+    symbols: usize,
+    /// What stands in comments above its entry: where the definition is, who allows a break.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    remarks: Vec<String>,
     /// The entry to paste into `approvals.toml`.
-    pub toml: String,
+    toml: String,
+}
+
+impl From<Written> for Approvable {
+    fn from(written: Written) -> Approvable {
+        Approvable {
+            fingerprint: written.fingerprint,
+            what: written.what,
+            symbols: written.symbols,
+            remarks: written.remarks,
+        }
+    }
+}
+
+impl From<Approvable> for Written {
+    fn from(entry: Approvable) -> Written {
+        Written {
+            toml: entry.toml(),
+            fingerprint: entry.fingerprint,
+            what: entry.what,
+            symbols: entry.symbols,
+            remarks: entry.remarks,
+        }
+    }
+}
+
+impl JsonSchema for Approvable {
+    fn schema_name() -> Cow<'static, str> {
+        Written::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Written::json_schema(generator)
+    }
 }

@@ -133,14 +133,14 @@ fn export(crc: &str, class: &str) -> ExportFacts {
     ExportFacts {
         crc: crc.to_owned(),
         module: "vmlinux".to_owned(),
-        class: class.to_owned(),
+        class: class.to_owned().into(),
         namespace: None,
     }
 }
 
 fn change(class: &str, severity: Severity, detail: &str) -> ClassifiedChange {
     ClassifiedChange {
-        class: class.to_owned(),
+        class: class.to_owned().into(),
         severity,
         detail: detail.to_owned(),
         rule: None,
@@ -374,7 +374,7 @@ pub(super) fn fail() -> Report {
             symbols,
             unprotected: vec![UnprotectedChange {
                 symbol: "dev_alloc_skb".to_owned(),
-                classes: vec!["crc-changed".to_owned()],
+                classes: vec!["crc-changed".into()],
                 rule: None,
             }],
             causes: vec!["c-sk-buff".to_owned(), "c-usb".to_owned()],

@@ -115,7 +115,7 @@ fn sentence(symbol: &SymbolChange, class: &str) -> Option<(String, bool)> {
             (changed("CRC", &|facts| facts.crc.clone()), true)
         }
         ChangeClass::ExportTightened | ChangeClass::ExportLoosened => {
-            (changed("type", &|facts| facts.class.clone()), true)
+            (changed("type", &|facts| facts.class.to_string()), true)
         }
         ChangeClass::NamespaceGained
         | ChangeClass::NamespaceChanged

@@ -1,6 +1,8 @@
 //! What several renderers need to look up in a report.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use foldhash::fast::RandomState;
 
 use super::{
     Approvable, ApprovalState, ApprovalUse, Cause, CommitFindings, CommitName, Findings,
@@ -18,7 +20,8 @@ pub(super) struct View<'a> {
     at_tip: BTreeSet<&'a str>,
     failing: BTreeSet<&'a str>,
     witnesses: BTreeMap<&'a str, &'a [String]>,
-    to_approve: BTreeMap<&'a str, &'a Approvable>,
+    /// Only looked up.
+    to_approve: HashMap<&'a str, &'a Approvable, RandomState>,
     used: BTreeMap<&'a str, &'a ApprovalUse>,
 }
 

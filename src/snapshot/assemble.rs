@@ -11,7 +11,7 @@ use super::{Conflict, ParserMessage, Snapshot, SnapshotError};
 use crate::cpp::Outline;
 use crate::kbuild::Unit;
 use crate::symtypes::{Location, TypeGraph};
-use crate::symvers::{Export, Symvers};
+use crate::symvers::Export;
 
 /// What a snapshot is assembled from.
 pub(super) struct Parts<'a> {
@@ -46,7 +46,7 @@ pub(super) fn assemble(
     let fingerprint = prepared.fingerprint()?;
     let line = |file: &str, place: u32| states.line(file, place);
     move_lines(types, moved);
-    let mut symvers = Symvers::default();
+    let mut exports = BTreeMap::new();
     let mut messages = BTreeSet::new();
     let warnings = prepared.plan.notes.clone();
     let mut conflicts = Vec::new();
@@ -71,7 +71,7 @@ pub(super) fn assemble(
                 class: export.class(),
                 namespace: (!export.namespace.is_empty()).then(|| export.namespace.clone()),
             };
-            add(&mut symvers, export, &unit.object, &mut conflicts);
+            add(&mut exports, export, &unit.object, &mut conflicts);
         }
         messages.extend(now.facts.messages.iter().map(|message| {
             ParserMessage {
@@ -97,7 +97,7 @@ pub(super) fn assemble(
     Ok(Snapshot {
         fingerprint,
         config: prepared.config.clone(),
-        symvers,
+        symvers: exports.into_values().collect(),
         types: types.clone(),
         messages: messages.into_iter().collect(),
         conflicts,
@@ -124,9 +124,14 @@ fn unit_path(object: &str) -> &str {
 
 /// Adds an export. The first object of the plan keeps a symbol that two objects export, as long as they agree; the
 /// kernel's own build refuses others.
-fn add(symvers: &mut Symvers, export: Export, object: &str, conflicts: &mut Vec<Conflict>) {
-    match symvers.get(&export.symbol) {
-        None => drop(symvers.insert(export)),
+fn add(
+    exports: &mut BTreeMap<String, Export>,
+    export: Export,
+    object: &str,
+    conflicts: &mut Vec<Conflict>,
+) {
+    match exports.get(&export.symbol) {
+        None => drop(exports.insert(export.symbol.clone(), export)),
         Some(first) if *first == export => {}
         Some(first) => conflicts.push(Conflict {
             message: format!(

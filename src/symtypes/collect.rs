@@ -1,8 +1,6 @@
 //! Collects the records of a file's sections and hands back the graph.
 
-use std::collections::{HashMap, HashSet};
-
-use foldhash::fast::RandomState;
+use std::collections::HashSet;
 
 use super::consolidated::opaque_text;
 use super::graph::Stored;
@@ -30,8 +28,8 @@ pub(super) struct Collector {
     /// The section that a name stands in, as its number and one, and the line; for one name a section.
     own: Vec<(u32, u32)>,
     paths: Vec<String>,
-    /// The texts of types that are only declared. Only looked up.
-    opaque: HashMap<NameId, TextId, RandomState>,
+    /// The texts of types that are only declared, by name.
+    opaque: Vec<Option<TextId>>,
     met: HashSet<String>,
     open: bool,
     /// Texts that stand in the open section, with their lines.
@@ -104,16 +102,11 @@ impl Collector {
     /// Adds a record of a type that is only declared in this section.
     pub(super) fn opaque(&mut self, name: Name<'_>, line: usize) {
         let id = self.graph.intern_name(name);
-        // A kernel has some 40,000 of these records and 3,000 such types.
-        let text = match self.opaque.get(&id) {
-            Some(&text) => text,
-            None => {
-                let text = opaque_text(name).unwrap_or_default();
-                let text = self.graph.intern_text(&text);
-                self.opaque.insert(id, text);
-                text
-            }
-        };
+        // A kernel has some 300,000 of these records and 3,000 such types.
+        self.opaque.resize(self.graph.name_count(), None);
+        let graph = &mut self.graph;
+        let text = *self.opaque[id.0 as usize]
+            .get_or_insert_with(|| graph.intern_text(&opaque_text(name).unwrap_or_default()));
         self.known(id, text, false, Scope::Here, line);
     }
 

@@ -332,10 +332,23 @@ impl TypeGraph {
     /// The place of each name in the bytewise order of all, by id.
     #[must_use]
     pub fn ranks(&self) -> Vec<u32> {
-        let mut order: Vec<u32> = (0..index(self.words.names.len())).collect();
-        order.sort_unstable_by_key(|&name| self.words.names.get(name));
+        let names = &self.words.names;
+        // The first bytes as a number decide nearly always, without a look at the texts.
+        let lead = |text: &str| {
+            let mut bytes = [0; 16];
+            let len = text.len().min(bytes.len());
+            bytes[..len].copy_from_slice(&text.as_bytes()[..len]);
+            u128::from_be_bytes(bytes)
+        };
+        let mut order: Vec<(u128, u32)> = (0..index(names.len()))
+            .map(|name| (lead(names.get(name)), name))
+            .collect();
+        order.sort_unstable_by(|(a, one), (b, other)| {
+            a.cmp(b)
+                .then_with(|| names.get(*one).cmp(names.get(*other)))
+        });
         let mut ranks = vec![0; order.len()];
-        for (rank, name) in (0_u32..).zip(order) {
+        for (rank, (_, name)) in (0_u32..).zip(order) {
             ranks[name as usize] = rank;
         }
         ranks
@@ -447,11 +460,16 @@ impl TypeGraph {
             "base_type",
             "subprogram",
         ];
-        // Not the vocabulary, which another graph may share.
-        self.definitions().any(|(_, text)| {
+        let is_dwarf = |&(_, text): &(NameId, TextId)| {
             let first = self.text(text).split(' ').next().unwrap_or_default();
             WORDS.contains(&first)
-        })
+        };
+        // Not the vocabulary, which another graph may share. One program wrote all of them, and a struct shows which.
+        let mut definitions = self.definitions();
+        match definitions.find(|&(name, _)| self.kind(name) == TypeKind::Struct) {
+            Some(of_struct) => is_dwarf(&of_struct),
+            None => self.definitions().any(|one| is_dwarf(&one)),
+        }
     }
 
     /// Maps numbers of this graph to those of `other`.

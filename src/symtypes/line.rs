@@ -71,12 +71,11 @@ pub(super) fn parse(line: &str) -> Result<Line<'_>, String> {
 /// Cuts the name off; a quoted one may hold blanks.
 fn first_word(line: &str) -> Result<(&str, &str), String> {
     let bytes = line.as_bytes();
-    let quote = bytes
-        .iter()
-        .position(|&byte| byte == b'\'' || byte == b' ')
-        .filter(|&at| bytes[at] == b'\'' && at > 0 && bytes[at - 1] == b'#');
+    let first = memchr::memchr2(b'\'', b' ', bytes);
+    let quote = first.filter(|&at| bytes[at] == b'\'' && at > 0 && bytes[at - 1] == b'#');
     let end = match quote {
-        None => bytes.iter().position(|&byte| byte == b' '),
+        None if first.is_some_and(|at| bytes[at] == b' ') => first,
+        None => memchr::memchr(b' ', bytes),
         Some(open) => {
             let close = bytes
                 .iter()

@@ -54,11 +54,11 @@ impl Symvers {
         name: &str,
     ) -> Result<Symvers, SymversError> {
         let mut problems = Problems::default();
-        let mut symvers = Symvers::default();
+        let mut exports = Vec::new();
         for (file, bytes) in files.iter().filter(|(file, _)| !file.starts_with('.')) {
             match symbol_file(bytes, file) {
                 Ok((releases, export)) if releases.hold(minor) => {
-                    symvers.insert(export);
+                    exports.push(export);
                 }
                 Ok(_) => {}
                 Err((line, what)) => problems.push(0, format!("{file}:{line}: {what}")),
@@ -71,12 +71,12 @@ impl Symvers {
                 looks_like: None,
             });
         }
-        if symvers.is_empty() {
+        if exports.is_empty() {
             return Err(SymversError::Empty {
                 name: name.to_owned(),
             });
         }
-        Ok(symvers)
+        Ok(exports.into_iter().collect())
     }
 
     /// Reads such a folder from the file system.

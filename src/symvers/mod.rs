@@ -11,9 +11,7 @@ mod read;
 mod unpack;
 mod write;
 
-use std::borrow::Borrow;
-use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::borrow::Cow;
 use std::fmt;
 
 pub use kabi_module::{is_kabi_module_file, is_kabi_module_folder, kabi_module_types};
@@ -38,7 +36,12 @@ impl Crc {
 
 impl fmt::Display for Crc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "0x{:08x}", self.0)
+        // There are two of them in every line of a comparison, and padding a number costs many times as much.
+        let mut text = *b"0x00000000";
+        for (place, digit) in text.iter_mut().skip(2).rev().enumerate() {
+            *digit = b"0123456789abcdef"[(self.0 >> (4 * place)) as usize & 0xf];
+        }
+        f.write_str(str::from_utf8(&text).unwrap_or_default())
     }
 }
 
@@ -90,11 +93,23 @@ impl ExportClass {
     pub fn word(&self) -> &str {
         match self {
             ExportClass::Other(word) => word,
-            known => Self::WORDS
-                .iter()
-                .find(|(_, class)| class == known)
-                .map_or("(unknown)", |(word, _)| word),
+            known => known.known_word(),
         }
+    }
+
+    /// As [`ExportClass::word`], without a copy where the word is a known one.
+    #[must_use]
+    pub fn to_word(&self) -> Cow<'static, str> {
+        match self {
+            ExportClass::Other(word) => word.clone().into(),
+            known => known.known_word().into(),
+        }
+    }
+
+    fn known_word(&self) -> &'static str {
+        let mut words = Self::WORDS.iter();
+        let known = words.find(|(_, class)| class == self);
+        known.map_or("(unknown)", |(word, _)| word)
     }
 
     /// Whether the loader hides the symbol from modules without a GPL-compatible licence.
@@ -126,76 +141,56 @@ pub struct Export {
 }
 
 /// The exports of a kernel, one per symbol, in bytewise order of the symbols.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Symvers {
-    exports: BTreeSet<BySymbol>,
+    // INVARIANT: in bytewise order of the symbols, each once.
+    exports: Vec<Export>,
 }
-
-/// An export that is ordered and looked up by its symbol.
-#[derive(Clone, Debug)]
-struct BySymbol(Export);
-
-impl PartialEq for BySymbol {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.symbol == other.0.symbol
-    }
-}
-
-impl Eq for BySymbol {}
-
-impl PartialOrd for BySymbol {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for BySymbol {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.symbol.cmp(&other.0.symbol)
-    }
-}
-
-impl Borrow<str> for BySymbol {
-    fn borrow(&self) -> &str {
-        &self.0.symbol
-    }
-}
-
-impl PartialEq for Symvers {
-    fn eq(&self, other: &Self) -> bool {
-        self.iter().eq(other.iter())
-    }
-}
-
-impl Eq for Symvers {}
 
 impl FromIterator<Export> for Symvers {
     /// Of several exports of one symbol the last one stays.
     fn from_iter<I: IntoIterator<Item = Export>>(exports: I) -> Symvers {
-        Symvers {
-            exports: exports.into_iter().map(BySymbol).collect(),
-        }
+        let mut exports: Vec<Export> = exports.into_iter().collect();
+        exports.sort_by(|a, b| a.symbol.cmp(&b.symbol));
+        exports.dedup_by(|later, kept| {
+            let is_same = later.symbol == kept.symbol;
+            if is_same {
+                std::mem::swap(later, kept);
+            }
+            is_same
+        });
+        Symvers { exports }
     }
 }
 
 impl Symvers {
-    /// Adds an export and hands back the one that held its symbol before, if any.
+    /// Adds an export and hands back the one that held its symbol before, if any. Moves all that stand behind it: many are
+    /// better collected.
     pub fn insert(&mut self, export: Export) -> Option<Export> {
-        let export = BySymbol(export);
-        let before = self.exports.take(&export);
-        self.exports.insert(export);
-        before.map(|before| before.0)
+        match self.place(&export.symbol) {
+            Ok(at) => Some(std::mem::replace(&mut self.exports[at], export)),
+            Err(at) => {
+                self.exports.insert(at, export);
+                None
+            }
+        }
     }
 
     /// The export of that symbol.
     #[must_use]
     pub fn get(&self, symbol: &str) -> Option<&Export> {
-        self.exports.get(symbol).map(|export| &export.0)
+        self.exports.get(self.place(symbol).ok()?)
+    }
+
+    /// Where the export of that symbol is, or would be.
+    fn place(&self, symbol: &str) -> Result<usize, usize> {
+        self.exports
+            .binary_search_by(|export| export.symbol.as_str().cmp(symbol))
     }
 
     /// All exports in bytewise order of their symbols.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Export> {
-        self.exports.iter().map(|export| &export.0)
+        self.exports.iter()
     }
 
     /// How many symbols are exported.

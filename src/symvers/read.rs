@@ -245,10 +245,10 @@ fn base_name(name: &str) -> &str {
 
 /// Reads one line that is not blank.
 fn parse(line: &str) -> Result<(Export, &str, Order), String> {
-    let fields = if memchr::memchr(b'\t', line.as_bytes()).is_some() {
-        Fields::of(line.split('\t'))
-    } else {
-        Fields::of(line.split_ascii_whitespace())
+    let tabs = memchr::memchr_iter(b'\t', line.as_bytes());
+    let fields = match Fields::between(line, tabs) {
+        Some(fields) => fields,
+        None => Fields::of(line.split_ascii_whitespace()),
     };
     let [crc, symbol, rest @ ..] = fields.first() else {
         return Err("1 column; expected 0xcrc, symbol, module, export type".to_owned());
@@ -287,6 +287,19 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    /// The columns between the separators; none if there is none.
+    fn between(line: &'a str, separators: impl Iterator<Item = usize>) -> Option<Self> {
+        let mut separators = separators.peekable();
+        separators.peek()?;
+        let mut start = 0;
+        let ends = separators.chain([line.len()]);
+        Some(Fields::of(ends.map(|end| {
+            let field = line.get(start..end).unwrap_or_default();
+            start = end + 1;
+            field
+        })))
+    }
+
     fn of(fields: impl Iterator<Item = &'a str>) -> Self {
         let mut all = Fields {
             columns: [""; 5],

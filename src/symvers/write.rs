@@ -87,10 +87,7 @@ mod tests {
         /// Reading what was written gives the same exports, and writing them again the same bytes.
         #[test]
         fn what_was_written_reads_back(exports in proptest::collection::vec(export(), 1..40)) {
-            let mut symvers = Symvers::default();
-            for export in exports {
-                symvers.insert(export);
-            }
+            let symvers: Symvers = exports.into_iter().collect();
             let text = symvers.write();
             let read = Symvers::read(text.as_bytes(), "t").map_err(|e| TestCaseError::fail(e.to_string()))?;
             prop_assert_eq!(read.symvers.write(), text);

@@ -198,7 +198,7 @@ impl Page {
                 .to_approve
                 .iter()
                 .take(limits.rows)
-                .map(|entry| text(&entry.toml, 2_000))
+                .map(|entry| text(&entry.toml(), 2_000))
                 .collect(),
             commit_summary: format!(
                 "{} of {} do something to protected symbols or could not be checked.",
