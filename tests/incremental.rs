@@ -1,4 +1,5 @@
-//! A plan that was brought up to date folder by folder equals one of a whole dry run, on a real kernel.
+//! What was brought up to date equals what is computed from scratch, on a real kernel: a plan that was planned again folder by
+//! folder, and snapshots after options and handed down flags changed.
 
 #![allow(
     missing_docs,
@@ -12,13 +13,18 @@ mod support;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use kabigate::cpp::EngineKind;
 use kabigate::kbuild::{
-    ConfigBase, ConfigSource, ConfigText, MakeOptions, ObjectTree, Plan, read_config,
+    ConfigBase, ConfigSource, ConfigText, Difference, MakeOptions, ObjectTree, Plan, read_config,
 };
+use kabigate::snapshot::{
+    Builder, Counters, Progress, Settings, Silent, Snapshot, Source, UnitCache,
+};
+use kabigate::symvers::Export;
 use support::{Random, copy, kernel, target};
 
 /// Steps of the test; each costs two dry runs.
-const STEPS: usize = 8;
+const STEPS: usize = 6;
 
 /// Folders whose Makefiles are edited, as the small configuration builds something in each.
 const FOLDERS: [&str; 6] = [
@@ -106,4 +112,132 @@ fn assert_same(plan: &Plan, whole: &Plan, step: usize, folders: &BTreeSet<String
         "step {step}, {folders:?}"
     );
     assert_eq!(plan, whole, "step {step}, {folders:?}");
+}
+
+/// The files whose edits change an option and what the top Makefile hands down.
+const PLACES: [(&str, &str); 4] = [
+    (
+        "lib/Kconfig",
+        "\nconfig TRIED\n\tdef_bool y\n\nconfig TRIED_TOO\n\tdef_bool y\n",
+    ),
+    // One unit shows the option in its text, one pastes its name together, and of one the Makefile asks for it.
+    (
+        "include/linux/crc16.h",
+        "\n#ifdef CONFIG_TRIED\nextern struct tried { int a; } tried;\n#else\nextern struct tried { long a; } tried;\n#endif\n",
+    ),
+    (
+        "lib/crc16.c",
+        "\nstruct tried tried;\nEXPORT_SYMBOL(tried);\n",
+    ),
+    (
+        "lib/crc-ccitt.c",
+        "\n#define PASTED(name) CONFIG_##name\n#if PASTED(TRIED)\nint pasted;\n#else\nlong pasted;\n#endif\nEXPORT_SYMBOL(pasted);\n",
+    ),
+];
+
+/// Computes a folder's snapshots and counts the units that each took.
+struct Counting(std::sync::Mutex<Counters>);
+
+impl Progress for Counting {
+    fn commit(&self, _: usize, _: usize, _: &str) {}
+    fn phase(&self, _: &str) {}
+    fn configuration(&self, _: &[Difference]) {}
+    fn units(&self, _: usize) {}
+    fn unit_done(&self) {}
+    fn done(&self, counters: &Counters) {
+        *self.0.lock().unwrap() = *counters;
+    }
+}
+
+/// After an option changed, and after the top Makefile hands down another flag, the snapshot is the one from scratch, and took
+/// only the units that the change can reach.
+#[test]
+fn options_and_flags_reach_their_users() {
+    let folder = tempfile::tempdir_in(target()).unwrap();
+    let src = folder.path().join("linux");
+    copy(&kernel("linux-6.1"), &src);
+    let append = |file: &str, text: &str| {
+        let before = std::fs::read_to_string(src.join(file)).unwrap();
+        std::fs::write(src.join(file), format!("{before}{text}")).unwrap();
+    };
+    PLACES.iter().for_each(|(file, text)| append(file, text));
+    append(
+        "lib/Makefile",
+        "\nifdef CONFIG_TRIED\nCFLAGS_bsearch.o += -DASKED\nendif\nCFLAGS_sort.o += $(HANDED)\n",
+    );
+    append(
+        "lib/bsearch.c",
+        "\n#ifdef ASKED\nint asked;\n#else\nlong asked;\n#endif\nEXPORT_SYMBOL(asked);\n",
+    );
+    append(
+        "lib/sort.c",
+        "\n#ifdef HANDED\nint handed;\n#else\nlong handed;\n#endif\nEXPORT_SYMBOL(handed);\n",
+    );
+
+    let counting = Counting(std::sync::Mutex::default());
+    let settings = |cached: bool| {
+        let mut make = MakeOptions::new(std::env::var_os("PATH").unwrap());
+        make.jobs = 2;
+        let fragment = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/gate.config");
+        Settings {
+            make,
+            config: ConfigSource {
+                base: ConfigBase::Defconfig("tinyconfig".to_owned()),
+                fragments: vec![read_config(&fragment).unwrap()],
+            },
+            cpp: EngineKind::Builtin,
+            cache: cached.then(|| UnitCache::new(&folder.path().join("cache"))),
+            jobs: 2,
+            work: folder.path().to_owned(),
+            keeps_area: false,
+        }
+    };
+    let mut builder = Builder::new(settings(true), &counting).unwrap();
+    let first = builder.snapshot(Source::Folder(&src)).unwrap();
+    let computed = |counting: &Counting| counting.0.lock().unwrap().computed;
+    let all = computed(&counting);
+
+    let kconfig = std::fs::read_to_string(src.join("lib/Kconfig")).unwrap();
+    std::fs::write(
+        src.join("lib/Kconfig"),
+        kconfig.replace("TRIED\n\tdef_bool y", "TRIED\n\tdef_bool n"),
+    )
+    .unwrap();
+    let second = builder.snapshot(Source::Folder(&src)).unwrap();
+    let of_option = computed(&counting);
+
+    let makefile = std::fs::read_to_string(src.join("Makefile")).unwrap();
+    let makefile = makefile.replacen(
+        "SUBLEVEL = ",
+        "# A note.\nexport HANDED := -DHANDED\nSUBLEVEL = 9",
+        1,
+    );
+    std::fs::write(src.join("Makefile"), makefile).unwrap();
+    append("scripts/Makefile.modfinal", "\n# A note.\n");
+    let third = builder.snapshot(Source::Folder(&src)).unwrap();
+    let of_flag = computed(&counting);
+    drop(builder);
+
+    let changed = |old: &Snapshot, new: &Snapshot| -> Vec<String> {
+        let differs = |export: &&Export| old.symvers.get(&export.symbol) != Some(export);
+        let changed = new.symvers.iter().filter(differs);
+        changed.map(|export| export.symbol.clone()).collect()
+    };
+    assert_eq!(changed(&first, &second), ["asked", "pasted", "tried"]);
+    assert_eq!(changed(&second, &third), ["handed"]);
+    let scratch = Builder::new(settings(false), &Silent)
+        .unwrap()
+        .snapshot(Source::Folder(&src))
+        .unwrap();
+    assert_eq!(third.symvers, scratch.symvers);
+    assert_eq!(third.config, scratch.config);
+    assert_eq!(third.fingerprint, scratch.fingerprint);
+    assert_eq!(
+        third.types.to_consolidated(),
+        scratch.types.to_consolidated()
+    );
+    assert!(
+        of_option < all / 4 && of_flag < all / 4,
+        "{all} units, then {of_option}, then {of_flag}"
+    );
 }

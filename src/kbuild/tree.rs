@@ -28,6 +28,9 @@ const TOLERABLE: [&str; 4] = [
     "firmware/",
 ];
 
+/// The header with the macros of all options, in the object folder.
+pub const OPTION_MACROS: &str = "include/generated/autoconf.h";
+
 /// Which release a tree is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
@@ -233,7 +236,19 @@ impl ObjectTree {
     /// # Errors
     /// If the file exists and cannot be read.
     pub fn settled_config(&self) -> Result<Option<Vec<u8>>, KbuildError> {
-        let path = self.obj.join("include/config/auto.conf");
+        self.read_generated("include/config/auto.conf")
+    }
+
+    /// The macros of all options, as all C units see them; `None` before preparation.
+    ///
+    /// # Errors
+    /// If the file exists and cannot be read.
+    pub fn option_macros(&self) -> Result<Option<Vec<u8>>, KbuildError> {
+        self.read_generated(OPTION_MACROS)
+    }
+
+    fn read_generated(&self, name: &str) -> Result<Option<Vec<u8>>, KbuildError> {
+        let path = self.obj.join(name);
         match std::fs::read(&path) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -283,7 +298,7 @@ impl ObjectTree {
     }
 
     /// The targets that reach every folder without linking. Since 6.1 the top `Kbuild` descends into all of them.
-    fn everything(&self) -> &'static [&'static str] {
+    pub(super) fn everything(&self) -> &'static [&'static str] {
         if (self.version.major, self.version.minor) >= (6, 1) {
             &["./"]
         } else {

@@ -261,17 +261,25 @@ impl<'a> Builder<'a> {
             if kept.work == Work::default() {
                 return Ok(());
             }
+            let paths: Vec<&str> = kept.files.blobs().keys().map(String::as_str).collect();
             if !kept.work.fresh
                 && prepared
                     .update(
                         &mut kept.work,
                         &mut kept.stale.objects,
+                        &paths,
                         &self.settings,
                         self.progress,
                     )
                     .is_ok()
             {
-                let stale = kept.files.look_at_generated();
+                let mut stale = kept.files.look_at_generated();
+                if let Some(options) = prepared.take_options() {
+                    let known = kept.units.values();
+                    let files = known.flat_map(|known| known.files.iter()).collect();
+                    self.pool
+                        .install(|| kept.files.narrow(&mut stale, &options, &files));
+                }
                 kept.stale.files.extend(stale);
                 return Ok(());
             }

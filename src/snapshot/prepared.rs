@@ -1,17 +1,20 @@
 //! An object tree that stands for the commit in the work area.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::scope::{Reach, Rules, Work};
+use super::scope::{Reach, Rules, Work, is_top_makefile};
+use super::state::{OBJ, generated_headers};
 use super::{Fingerprint, Progress, Settings, SnapshotError};
 use crate::cpp::{Builtin, Engine, EngineKind, ExportOverlay, Gcc, GccLimits};
 use crate::genksyms::Profile;
 use crate::history::PathChange;
-use crate::kbuild::{Compiler, Config, Inputs, Mentions, ObjectTree, Plan, StoredPlan};
+use crate::kbuild::{
+    Compiler, Config, Frame, Inputs, Mentions, Names, ObjectTree, Plan, StoredPlan, is_makefile,
+};
 
 /// An object tree that stands for the commit in the work area, with what was learned on the way.
 pub(super) struct Prepared {
@@ -28,6 +31,20 @@ pub(super) struct Prepared {
     inputs: Inputs,
     made_inputs: Inputs,
     mentions: Mentions,
+    /// What the top Makefile hands down.
+    frame: Frame,
+    options: OptionChanges,
+}
+
+/// What preparing did to the header that defines all options, since that was asked for last.
+#[derive(Default)]
+enum OptionChanges {
+    /// Nothing was prepared.
+    #[default]
+    Untouched,
+    /// These options have other values, and nothing else is another one.
+    Known(Names),
+    Unknown,
 }
 
 /// A prepared object tree in the form in which it is kept between runs.
@@ -40,6 +57,7 @@ pub(super) struct StoredPrepared {
     inputs: Inputs,
     made_inputs: Inputs,
     mentions: Mentions,
+    frame: Frame,
 }
 
 /// What a prepared object tree has that is not kept between runs.
@@ -80,6 +98,7 @@ impl Prepared {
             inputs: self.inputs.clone(),
             made_inputs: self.made_inputs.clone(),
             mentions: self.mentions.clone(),
+            frame: self.frame.clone(),
         })
     }
 
@@ -99,6 +118,8 @@ impl Prepared {
             inputs: stored.inputs,
             made_inputs: stored.made_inputs,
             mentions: stored.mentions,
+            frame: stored.frame,
+            options: OptionChanges::default(),
         })
     }
 
@@ -125,6 +146,8 @@ impl Prepared {
             inputs: tree.inputs(None)?,
             made_inputs: Inputs::default(),
             mentions: Mentions::default(),
+            frame: tree.frame()?,
+            options: OptionChanges::default(),
             tree,
             cpp,
             engine: settings.cpp,
@@ -174,11 +197,12 @@ impl Prepared {
     }
 
     /// Does `work` in the object tree as it is; what could not be finished stays in `work`. The objects whose units are
-    /// other ones then are added to `stale`.
+    /// other ones then are added to `stale`. `paths` are the files of the source tree.
     pub(super) fn update(
         &mut self,
         work: &mut Work,
         stale: &mut HashSet<String>,
+        paths: &[&str],
         settings: &Settings,
         progress: &dyn Progress,
     ) -> Result<(), SnapshotError> {
@@ -188,7 +212,7 @@ impl Prepared {
         }
         if work.prepare {
             progress.phase("prepare");
-            self.prepare(work)?;
+            self.prepare(work, paths)?;
         }
         if work.plan != Reach::No {
             progress.phase("plan");
@@ -230,7 +254,6 @@ impl Prepared {
             self.tree.adopt_configuration()?;
             // An option that is off may be listed or not: a build does not see which.
             if !differences.is_empty() {
-                *work = std::mem::take(work).and(Work::all());
                 progress.configuration(&differences);
             }
             self.config = config;
@@ -238,16 +261,77 @@ impl Prepared {
         Ok(())
     }
 
-    fn prepare(&mut self, work: &mut Work) -> Result<(), SnapshotError> {
+    fn prepare(&mut self, work: &mut Work, paths: &[&str]) -> Result<(), SnapshotError> {
         let settled = self.tree.settled_config()?;
+        let (macros, made) = (self.tree.option_macros()?, generated(&self.tree));
+        let before = std::mem::replace(&mut self.options, OptionChanges::Unknown);
         self.tree.prepare()?;
-        if settled != self.tree.settled_config()? {
-            *work = std::mem::take(work).and(Work::all());
+        let mut changed = changed_options(settled, self.tree.settled_config()?);
+        if changed.as_ref().is_none_or(|changed| !changed.is_empty()) {
+            work.frame = true;
         }
+        if work.frame {
+            let frame = self.tree.frame()?;
+            changed = match (changed, self.frame.differences(&frame)) {
+                (Some(mut changed), Some(others)) => {
+                    changed.extend(others);
+                    Some(changed)
+                }
+                _ => None,
+            };
+            self.frame = frame;
+        }
+        match changed {
+            None => *work = std::mem::take(work).and(Work::all()),
+            Some(names) if !names.is_empty() => {
+                work.plan = std::mem::take(&mut work.plan).and(self.users(&names, paths)?);
+                work.objects = Reach::Whole;
+            }
+            Some(_) if work.frame && made != generated(&self.tree) => work.objects = Reach::Whole,
+            Some(_) => {}
+        }
+        self.options = match (before, changed_options(macros, self.tree.option_macros()?)) {
+            (OptionChanges::Untouched, Some(changed)) => OptionChanges::Known(changed),
+            (OptionChanges::Known(mut all), Some(changed)) => {
+                all.extend(changed);
+                OptionChanges::Known(all)
+            }
+            _ => OptionChanges::Unknown,
+        };
         self.profile = profile(self.tree.src())?;
         self.cpp = engine(&self.tree, self.engine)?;
         self.inputs = self.tree.inputs(Some(&self.made_inputs))?;
         self.read_generators()
+    }
+
+    /// The folders whose Makefiles use one of the names. What the top Makefile makes of them is in the frame.
+    fn users(&self, names: &Names, paths: &[&str]) -> Result<Reach, SnapshotError> {
+        let mut reach = Reach::No;
+        for path in paths {
+            let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+            if !is_makefile(name) || is_top_makefile(path, self.tree.arch()) {
+                continue;
+            }
+            let everywhere =
+                folder.is_empty() || folder == "scripts" || self.mentions.includes(path);
+            let visited =
+                matches!(name, "Makefile" | "Kbuild") && self.plan.folders.contains(folder);
+            if (everywhere || visited) && names.are_in(&self.read(path)?) {
+                reach = reach.and(match everywhere {
+                    true => Reach::Whole,
+                    false => Reach::folder(folder),
+                });
+            }
+        }
+        Ok(reach)
+    }
+
+    /// The options that changed since the last time, if something was prepared and it is known which.
+    pub(super) fn take_options(&mut self) -> Option<Names> {
+        match std::mem::take(&mut self.options) {
+            OptionChanges::Known(names) => Some(names),
+            OptionChanges::Untouched | OptionChanges::Unknown => None,
+        }
     }
 
     fn replan(&self, replan: &Reach) -> Result<Plan, SnapshotError> {
@@ -348,6 +432,23 @@ fn acceptable(config: &Config) -> Result<(), SnapshotError> {
         return Err(SnapshotError::NoModules);
     }
     Ok(())
+}
+
+/// The options that differ between two texts of settings, if both are there and nothing else differs.
+fn changed_options(old: Option<Vec<u8>>, new: Option<Vec<u8>>) -> Option<Names> {
+    Names::of_changed_options(&old?, &new?)
+}
+
+/// Digests of the headers in the object tree.
+fn generated(tree: &ObjectTree) -> BTreeMap<String, Option<blake3::Hash>> {
+    let digest = |path: &Path| fs::read(path).ok().map(|bytes| blake3::hash(&bytes));
+    let headers = generated_headers(tree.obj()).into_iter();
+    headers
+        .map(|name| {
+            let path = tree.obj().join(name.strip_prefix(OBJ).unwrap_or(&name));
+            (name, digest(&path))
+        })
+        .collect()
 }
 
 /// The objects whose units differ between two plans.

@@ -7,8 +7,9 @@
 //! | source of a unit, header that nothing was generated from, text | nothing beyond units |
 //! | file that something was generated from, or of a kind that is not known | `prepare`, objects with generated sources |
 //! | Makefile of a folder; source that comes or goes | plan of that folder |
-//! | top Makefile, architecture's Makefile, included Makefile, rules of `scripts/` | configure, prepare, whole plan |
-//! | Kconfig file | configure, and all of the above if the configuration comes out differently |
+//! | top Makefile, architecture's Makefile | configure, prepare; plan of what uses the variables that they hand down otherwise |
+//! | included Makefile, rules of `scripts/` | configure, prepare, whole plan |
+//! | Kconfig file | configure; if an option comes out differently, prepare and the plan of what uses it |
 //! | script that a rule may call | new object tree: no rule says what it made |
 
 use std::collections::{BTreeSet, HashSet};
@@ -28,12 +29,12 @@ pub(super) enum Reach {
 }
 
 impl Reach {
-    fn folder(folder: &str) -> Reach {
+    pub(super) fn folder(folder: &str) -> Reach {
         Reach::Folders(BTreeSet::from([folder.to_owned()]))
     }
 
     /// Both.
-    fn and(self, other: Reach) -> Reach {
+    pub(super) fn and(self, other: Reach) -> Reach {
         match (self, other) {
             (Reach::Whole, _) | (_, Reach::Whole) => Reach::Whole,
             (Reach::No, reach) | (reach, Reach::No) => reach,
@@ -68,6 +69,8 @@ pub(super) struct Work {
     pub(super) configure: bool,
     /// Generated headers and tools may change.
     pub(super) prepare: bool,
+    /// What the top Makefile hands down to the folders may change.
+    pub(super) frame: bool,
     /// Sources that only the rules of objects make may change.
     pub(super) objects: Reach,
     /// Units or their compiler calls may change.
@@ -79,6 +82,7 @@ impl Work {
     pub(super) fn all() -> Work {
         Work {
             prepare: true,
+            frame: true,
             objects: Reach::Whole,
             plan: Reach::Whole,
             ..Work::default()
@@ -113,6 +117,7 @@ impl Work {
         self.fresh |= other.fresh;
         self.configure |= other.configure;
         self.prepare |= other.prepare;
+        self.frame |= other.frame;
         self.objects = self.objects.and(other.objects);
         self.plan = self.plan.and(other.plan);
         self
@@ -173,11 +178,21 @@ impl Rules<'_> {
         if path.starts_with("tools/") {
             return Work::made();
         }
+        if is_top_makefile(path, self.arch) {
+            return Work {
+                configure: true,
+                prepare: true,
+                frame: true,
+                ..Work::default()
+            };
+        }
+        if AFTER_COMPILING.contains(&path) && !self.mentions.includes(path) {
+            return Work::default();
+        }
         let own_folder = name == "Makefile" || name == "Kbuild";
         if folder.is_empty()
             || !own_folder
             || path.starts_with("scripts/")
-            || path == format!("arch/{}/Makefile", self.arch)
             || self.mentions.includes(path)
         {
             return all;
@@ -286,6 +301,22 @@ impl Rules<'_> {
     }
 }
 
+/// Makefiles that are called, and never included, for what follows compiling (`Documentation/kbuild/makefiles.rst`).
+const AFTER_COMPILING: [&str; 7] = [
+    "scripts/Makefile.clean",
+    "scripts/Makefile.dtbinst",
+    "scripts/Makefile.headersinst",
+    "scripts/Makefile.modfinal",
+    "scripts/Makefile.modinst",
+    "scripts/Makefile.modpost",
+    "scripts/Makefile.package",
+];
+
+/// Whether a Makefile reaches the folders by what it hands down alone.
+pub(super) fn is_top_makefile(path: &str, arch: &str) -> bool {
+    path == "Makefile" || path == format!("arch/{arch}/Makefile")
+}
+
 /// Whether a file is certainly only for people, or for device trees, which no unit includes.
 fn is_text(path: &str, name: &str) -> bool {
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
@@ -368,6 +399,12 @@ mod tests {
             configure: true,
             ..Work::all()
         };
+        let frame = || Work {
+            configure: true,
+            prepare: true,
+            frame: true,
+            ..nothing()
+        };
         let folder = |name: &str| Work::folder(name);
         for (path, changes, comes) in [
             ("lib/crc16.c", nothing(), folder("lib")),
@@ -411,13 +448,14 @@ mod tests {
             ("drivers/off/Makefile", nothing(), nothing()),
             ("arch/x86/entry/syscalls/Makefile", prepare(), prepare()),
             ("arch/x86/boot/Makefile", prepare(), prepare()),
-            ("arch/x86/Makefile", everything(), everything()),
+            ("arch/x86/Makefile", frame(), frame()),
             ("arch/arm/Makefile", nothing(), nothing()),
             ("arch/arm/kernel/a.c", nothing(), nothing()),
-            ("Makefile", everything(), everything()),
+            ("Makefile", frame(), frame()),
             ("Kbuild", everything(), everything()),
             ("lib/Makefile.inc", everything(), everything()),
             ("scripts/Makefile.build", everything(), everything()),
+            ("scripts/Makefile.modfinal", nothing(), nothing()),
             ("tools/objtool/Makefile", Work::made(), Work::made()),
             ("tools/testing/selftests/Makefile", nothing(), nothing()),
             ("net/Kconfig.debug", configure(), configure()),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::state::Changed;
+use super::state::{Changed, FileName};
 use super::unit::Grain;
 use super::units::Known;
 use crate::history::{BlobId, PathChange};
@@ -24,6 +24,7 @@ impl Stale {
     pub(super) fn is_settled(&self, identity: &str) -> bool {
         self.files.stale.is_empty()
             && self.files.moved.is_empty()
+            && self.files.users.is_none()
             && self.objects.is_empty()
             && self.identity == identity
     }
@@ -46,6 +47,14 @@ impl Stale {
             return true;
         }
         let grain = known.facts.grain;
+        let uses_options = |users: &HashSet<FileName>| {
+            grain != Grain::Tokens
+                || unit.call.args.iter().any(|word| word.contains("CONFIG_"))
+                || known.files.iter().any(|file| users.contains(file))
+        };
+        if self.files.users.as_ref().is_some_and(uses_options) {
+            return true;
+        }
         let mut moved = self.files.moved.iter();
         grain != Grain::Tokens
             && moved.any(|(file, (old, new))| {

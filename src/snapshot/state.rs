@@ -11,13 +11,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::cache::Key;
 use super::unit::Grain;
 use crate::cpp::Outline;
 use crate::history::{BlobId, PathChange};
-use crate::kbuild::Macros;
+use crate::kbuild::{Macros, Names, OPTION_MACROS};
 
 /// Bytes of a header that is outlined.
 const OUTLINE_LIMIT: u64 = 32 << 20;
@@ -34,7 +35,8 @@ pub(super) struct Places {
 /// A portable name; equal names of one [`FileStates`] share their text, as thousands of units read the same headers.
 pub(super) type FileName = Arc<str>;
 
-const OBJ: &str = "$OBJ/";
+/// What stands for the object tree.
+pub(super) const OBJ: &str = "$OBJ/";
 
 impl Places {
     pub(super) fn new(src: &Path, obj: &Path) -> Places {
@@ -132,12 +134,23 @@ pub(super) struct Changed {
     pub(super) stale: HashSet<String>,
     /// Headers in which what counts is the same, but perhaps for the numbers of lines, with their outlines before and now.
     pub(super) moved: BTreeMap<String, (Arc<Outline>, Arc<Outline>)>,
+    /// The files that use one of the options that changed, where it is known which these are: then the header that defines
+    /// all options is not among the stale ones.
+    pub(super) users: Option<HashSet<FileName>>,
+}
+
+/// The header that defines all options.
+fn options_header() -> String {
+    format!("{OBJ}{OPTION_MACROS}")
 }
 
 impl Changed {
     /// Takes what changed after that.
     pub(super) fn extend(&mut self, later: Changed) {
         self.stale.extend(later.stale);
+        if let Some(users) = later.users {
+            self.users.get_or_insert_default().extend(users);
+        }
         for (file, (old, new)) in later.moved {
             self.moved
                 .entry(file)
@@ -148,6 +161,25 @@ impl Changed {
 }
 
 impl FileStates {
+    /// Narrows a change of the header that defines all options down to the files that use one of `options`, out of `files`.
+    pub(super) fn narrow(
+        &self,
+        changed: &mut Changed,
+        options: &Names,
+        files: &HashSet<&FileName>,
+    ) {
+        if !changed.stale.remove(&options_header()) {
+            return;
+        }
+        let uses = |file: &FileName| match fs::read(self.places.path(file)) {
+            Ok(text) => options.are_in_c(&text),
+            Err(_) => true,
+        };
+        let files = files.par_iter().filter(|_| !options.is_empty());
+        let users = files.filter(|file| uses(file));
+        changed.users = Some(users.map(|file| FileName::clone(file)).collect());
+    }
+
     /// Of no file yet.
     pub(super) fn new(places: Places) -> Self {
         FileStates {
@@ -431,7 +463,7 @@ fn base_name(path: &str) -> &str {
 /// The headers of an object tree by portable name, sorted.
 ///
 /// `include/config` holds an empty file per option and no header.
-fn generated_headers(obj: &Path) -> Vec<String> {
+pub(super) fn generated_headers(obj: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut open = vec![PathBuf::new()];
     while let Some(folder) = open.pop() {

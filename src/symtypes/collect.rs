@@ -144,7 +144,10 @@ impl Collector {
         if scope == Scope::Onward && !symbol {
             *last = Some(Last { text, is_extern });
             // A writer marks such a type in each section instead.
-            self.rewritten |= is_opaque(self.graph.text(text));
+            let graph = &self.graph;
+            self.rewritten |= is_opaque(graph.text(text))
+                && !is_extern
+                && opaque_text(graph.name(id)).as_deref() == Some(graph.text(text));
         }
         self.entries.push(Entry {
             section,

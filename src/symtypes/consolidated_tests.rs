@@ -132,6 +132,17 @@ fn rejected_inputs() {
     assert_eq!(error.to_string(), "x:2: not UTF-8");
 }
 
+/// A text that only ends like that of an opaque type is an ordinary one, also where no export refers to it.
+#[test]
+fn nearly_opaque() {
+    let object = b"u#q uni!n q { UNKNOWN }\nx extern u!q x\n";
+    let written = TypeGraph::read(object, "a").unwrap().to_consolidated();
+    let text = "/* a.symtypes */\nu#q uni!n q { UNKNOWN }\nx extern u!q x\n";
+    assert_eq!(written, text);
+    let again = TypeGraph::from_consolidated(text.as_bytes(), "a").unwrap();
+    assert_eq!(again.to_consolidated(), text);
+}
+
 proptest! {
     /// Any bytes give a graph or an error.
     #[test]

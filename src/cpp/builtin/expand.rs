@@ -541,12 +541,23 @@ impl<'s> Run<'s> {
                 String::from_utf8_lossy(b)
             )));
         };
+        if is_hidden_option(a, b, &text) {
+            self.line_uses = self.line_uses.saturating_add(1);
+        }
         Ok(Tok {
             line: left.line,
             flags: left.flags & WHITE,
             ..found
         })
     }
+}
+
+/// Whether the name of an option is made of parts that do not show it in the text, as `IS_ENABLED(CONFIG_X)` shows
+/// `CONFIG_X_MODULE`.
+fn is_hidden_option(left: &[u8], right: &[u8], whole: &[u8]) -> bool {
+    let prefix = b"CONFIG_";
+    let shows = left.len() > prefix.len() && left.starts_with(prefix) && right == b"_MODULE";
+    whole.starts_with(prefix) && !shows
 }
 
 fn is_paste(before: Option<Tok>) -> bool {

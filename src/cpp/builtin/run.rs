@@ -164,7 +164,8 @@ pub(super) struct Run<'s> {
     /// Arguments that are expanded stand on other lines than the call, which another macro starts.
     pub(super) has_odd_lines: bool,
     pub(super) counter: u32,
-    /// How often `__LINE__` was expanded, in text that genksyms reads or in a directive.
+    /// How often something was consulted that the tokens of files do not show: `__LINE__`, in text that genksyms reads or
+    /// in a directive, or an option whose name was pasted together.
     pub(super) line_uses: u32,
     pub(super) steps: u64,
     pub(super) printer: Printer,
