@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes a first corpus for every target out of files that the tools of the system write: fuzz/corpus/TARGET/.
+# Makes a first corpus for every target out of what earlier runs found (fuzz/corpus.tar.zst) and of files that the tools of the
+# system write: fuzz/corpus/TARGET/.
 #
 #   sh fuzz/seeds.sh
 #
@@ -13,6 +14,7 @@ trap 'rm -rf "$work"' EXIT
 for target in genksyms symvers symtypes lists policy module packages dkms releases modules_json report_json; do
     mkdir -p "$corpus/$target"
 done
+zstd -dcq "$here/corpus.tar.zst" | tar -C "$corpus" -xf -
 
 # A module, as its sections make it: imports with both kinds of version records, an export, and what .modinfo tells.
 cat >"$work/acme.c" <<'C'

@@ -28,6 +28,8 @@ const FILE_LIMIT: u64 = 64 << 20;
 pub struct Inputs {
     files: HashSet<String>,
     names: HashSet<String>,
+    /// Generated headers, by their path behind `include/generated/`.
+    generated: HashSet<String>,
     /// The command files that this was read from, relative to the object tree.
     commands: HashSet<PathBuf>,
 }
@@ -51,6 +53,13 @@ impl Inputs {
         self.files.iter().any(|file| file.starts_with(folder))
     }
 
+    /// Whether something was made of a generated header, by its path in the object tree.
+    #[must_use]
+    pub fn reads_generated(&self, path: &str) -> bool {
+        let (_, inside) = path.split_once(GENERATED).unwrap_or(("", path));
+        self.generated.contains(inside)
+    }
+
     /// Of these files.
     pub fn of<'a>(files: impl IntoIterator<Item = &'a str>) -> Inputs {
         let files: HashSet<String> = files.into_iter().map(str::to_owned).collect();
@@ -60,7 +69,7 @@ impl Inputs {
                 .map(|file| base_name(file).to_owned())
                 .collect(),
             files,
-            commands: HashSet::new(),
+            ..Inputs::default()
         }
     }
 
@@ -107,15 +116,10 @@ impl ObjectTree {
 }
 
 impl Inputs {
-    /// Takes every path below the source tree that a command file names.
+    /// Takes every path below the source tree, and every generated header, that a command file names.
     fn add(&mut self, text: &[u8], prefix: &str) {
-        for at in memmem::find_iter(text, prefix.as_bytes()) {
-            let rest = text.get(at + prefix.len()..).unwrap_or_default();
-            let end = rest
-                .iter()
-                .position(|byte| byte.is_ascii_whitespace() || b"'\"`;()\\,:|&<>$=".contains(byte))
-                .unwrap_or(rest.len());
-            let path = String::from_utf8_lossy(rest.get(..end).unwrap_or_default());
+        self.generated.extend(paths_behind(text, GENERATED));
+        for path in paths_behind(text, prefix) {
             let path = normal(&path);
             // A stranger's command file may name anything; what lies above the tree is not of it.
             if !path.starts_with("..") && !self.files.contains(&path) {
@@ -124,6 +128,21 @@ impl Inputs {
             }
         }
     }
+}
+
+/// Where generated headers lie, in whatever folder.
+const GENERATED: &str = "include/generated/";
+
+/// What stands behind each place of `prefix`, as far as a path goes.
+fn paths_behind(text: &[u8], prefix: &str) -> impl Iterator<Item = String> {
+    memmem::find_iter(text, prefix.as_bytes()).map(move |at| {
+        let rest = text.get(at + prefix.len()..).unwrap_or_default();
+        let end = rest
+            .iter()
+            .position(|byte| byte.is_ascii_whitespace() || b"'\"`;()\\,:|&<>$=".contains(byte))
+            .unwrap_or(rest.len());
+        String::from_utf8_lossy(rest.get(..end).unwrap_or_default()).into_owned()
+    })
 }
 
 /// `.NAME.cmd`; the tools' own build calls its files the same.
@@ -386,7 +405,7 @@ mod tests {
         let text = b"cmd_drivers/scsi/scsi_devinfo_tbl.c := sed -n 's/.*define/x/p' /k/include/scsi/scsi_devinfo.h > drivers/scsi/scsi_devinfo_tbl.c\n\
             cmd_kernel/bounds.s := gcc -I/k/arch/x86/include -DKBUILD='\"bounds\"' -S -o kernel/bounds.s /k/kernel/bounds.c\n\
             source_kernel/bounds.s := /k/kernel/bounds.c\n\
-            deps_kernel/bounds.s := \\\n    $(wildcard include/config/SMP) \\\n  /k/include/linux/kconfig.h \\\n  /k/scripts/../include/linux/page-flags.h \\\n";
+            deps_kernel/bounds.s := \\\n    $(wildcard include/config/SMP) \\\n  /k/include/linux/kconfig.h \\\n  /k/scripts/../include/linux/page-flags.h \\\n  arch/x86/include/generated/asm/rwonce.h \\\n";
         let mut inputs = Inputs::default();
         inputs.add(text, "/k/");
         for path in [
@@ -398,6 +417,8 @@ mod tests {
             assert!(inputs.reads(path), "{path}");
         }
         assert!(!inputs.reads("include/linux/sched.h"));
+        assert!(inputs.reads_generated("arch/x86/include/generated/asm/rwonce.h"));
+        assert!(!inputs.reads_generated("include/generated/bounds.h"));
         assert!(inputs.reads_name("arch/x86/include/linux/kconfig.h"));
         assert!(!inputs.reads_below("scripts/") && inputs.reads_below("kernel/"));
     }

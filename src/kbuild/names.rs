@@ -73,12 +73,11 @@ impl Names {
             .any(|word| self.has(word))
     }
 
-    /// As [`Names::are_in`], for C, of which comments do not count.
+    /// As [`Names::are_in`], for C, of which comments and literals do not count.
     #[must_use]
     pub fn are_in_c(&self, text: &[u8]) -> bool {
         // Nearly all files name none of them, also in comments. What a raw string holds could pass for a comment.
-        self.are_in(text)
-            && (memmem::find(text, b"R\"").is_some() || self.are_in(&without_comments(text)))
+        self.are_in(text) && (memmem::find(text, b"R\"").is_some() || self.are_in(&bare(text)))
     }
 
     fn has(&self, word: &[u8]) -> bool {
@@ -112,9 +111,9 @@ fn word(text: &[u8]) -> &[u8] {
     text.get(..end.unwrap_or(text.len())).unwrap_or_default()
 }
 
-/// A C text with a blank for each comment. Where a literal does not end in its line, nothing is taken away from there to the
-/// end of the line.
-fn without_comments(text: &[u8]) -> Vec<u8> {
+/// A C text with a blank for each comment and literal. Where a literal does not end in its line, nothing is taken away from
+/// there to the end of the line.
+fn bare(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some(&byte) = rest.first() {
@@ -128,8 +127,11 @@ fn without_comments(text: &[u8]) -> Vec<u8> {
                 memchr::memchr(b'\n', rest).unwrap_or(rest.len())
             }
             b'"' | b'\'' => {
-                let length = literal(rest, byte);
-                out.extend_from_slice(rest.get(..length).unwrap_or(rest));
+                let (length, is_closed) = literal(rest, byte);
+                match rest.get(..length) {
+                    Some(open) if !is_closed => out.extend_from_slice(open),
+                    _ => out.push(b' '),
+                }
                 length
             }
             _ => {
@@ -155,18 +157,18 @@ fn comment(text: &[u8]) -> usize {
     end.unwrap_or(text.len())
 }
 
-/// The length of a literal with its quotes, or up to the end of its line.
-fn literal(text: &[u8], quote: u8) -> usize {
+/// The length of a literal with its quotes, or up to the end of its line, and whether it ends in it.
+fn literal(text: &[u8], quote: u8) -> (usize, bool) {
     let mut at = 1;
     while let Some(&byte) = text.get(at) {
         match byte {
             b'\\' => at += 2,
-            b'\n' => return at,
-            _ if byte == quote => return at + 1,
+            b'\n' => return (at, false),
+            _ if byte == quote => return (at + 1, true),
             _ => at += 1,
         }
     }
-    text.len()
+    (text.len(), false)
 }
 
 #[cfg(test)]
@@ -228,7 +230,7 @@ mod tests {
         assert!(!Names::default().are_in(b"CONFIG_SMP"));
     }
 
-    /// Comments of C do not count, wherever they begin; what only looks like one does.
+    /// Comments and literals of C do not count, wherever they begin; what only looks like one does.
     #[test]
     fn comments() {
         let options = names(&["CONFIG_SMP"]);
@@ -243,6 +245,8 @@ mod tests {
             ("a /* CONFIG_* */ b", false),
             ("R\"(\" /* )\" CONFIG_SMP /* */", true),
             ("a / CONFIG_SMP", true),
+            ("f(\"CONFIG_%s CONFIG_SMP\")", false),
+            ("#error don't CONFIG_SMP\n", true),
             ("/* open CONFIG_SMP", false),
         ] {
             assert_eq!(options.are_in_c(text.as_bytes()), expected, "{text}");

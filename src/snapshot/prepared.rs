@@ -6,14 +6,15 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::scope::{Reach, Rules, Work, is_top_makefile};
+use super::scope::{Reach, Rules, Work};
 use super::state::{OBJ, generated_headers};
 use super::{Fingerprint, Progress, Settings, SnapshotError};
 use crate::cpp::{Builtin, Engine, EngineKind, ExportOverlay, Gcc, GccLimits};
 use crate::genksyms::Profile;
 use crate::history::PathChange;
 use crate::kbuild::{
-    Compiler, Config, Frame, Inputs, Mentions, Names, ObjectTree, Plan, StoredPlan, is_makefile,
+    Compiler, Config, Frame, Inputs, Mentions, Names, OPTION_MACROS, ObjectTree, Plan, StoredPlan,
+    is_makefile,
 };
 
 /// An object tree that stands for the commit in the work area, with what was learned on the way.
@@ -266,29 +267,17 @@ impl Prepared {
         let (macros, made) = (self.tree.option_macros()?, generated(&self.tree));
         let before = std::mem::replace(&mut self.options, OptionChanges::Unknown);
         self.tree.prepare()?;
-        let mut changed = changed_options(settled, self.tree.settled_config()?);
-        if changed.as_ref().is_none_or(|changed| !changed.is_empty()) {
-            work.frame = true;
-        }
-        if work.frame {
+        let options = changed_options(settled, self.tree.settled_config()?);
+        let is_same = options.as_ref().is_some_and(Names::is_empty);
+        if work.frame || !is_same {
             let frame = self.tree.frame()?;
-            changed = match (changed, self.frame.differences(&frame)) {
-                (Some(mut changed), Some(others)) => {
-                    changed.extend(others);
-                    Some(changed)
-                }
-                _ => None,
-            };
+            let handed_down = self.frame.differences(&frame);
             self.frame = frame;
-        }
-        match changed {
-            None => *work = std::mem::take(work).and(Work::all()),
-            Some(names) if !names.is_empty() => {
-                work.plan = std::mem::take(&mut work.plan).and(self.users(&names, paths)?);
-                work.objects = Reach::Whole;
-            }
-            Some(_) if work.frame && made != generated(&self.tree) => work.objects = Reach::Whole,
-            Some(_) => {}
+            let follows = match options.zip(handed_down) {
+                Some((options, variables)) => self.reached(&options, &variables, &made, paths)?,
+                None => Work::all(),
+            };
+            *work = std::mem::take(work).and(follows);
         }
         self.options = match (before, changed_options(macros, self.tree.option_macros()?)) {
             (OptionChanges::Untouched, Some(changed)) => OptionChanges::Known(changed),
@@ -304,12 +293,69 @@ impl Prepared {
         self.read_generators()
     }
 
+    /// What follows from other values of options and of variables that the top Makefile hands down, and from generated headers
+    /// that are other ones than before.
+    fn reached(
+        &self,
+        options: &Names,
+        variables: &Names,
+        before: &BTreeMap<String, Option<blake3::Hash>>,
+        paths: &[&str],
+    ) -> Result<Work, SnapshotError> {
+        let mut names = options.clone();
+        names.extend(variables.clone());
+        let plan = self.users(&names, paths)?;
+        let now = generated(&self.tree);
+        let headers = before.keys().chain(now.keys());
+        let mut headers = headers.filter(|name| before.get(*name) != now.get(*name));
+        // Who reads the header of all options names those that matter to it.
+        let is_made_anew = !variables.is_empty()
+            || headers.any(|name| {
+                let is_named = match before.contains_key(name) {
+                    true => self.mentions.names(name),
+                    false => self.made_inputs.reads_name(name),
+                };
+                !name.ends_with(OPTION_MACROS)
+                    && (is_named || self.made_inputs.reads_generated(name))
+            })
+            || self.options_make_anew(options)?;
+        Ok(Work {
+            objects: if is_made_anew {
+                Reach::Whole
+            } else {
+                plan.clone()
+            },
+            plan,
+            ..Work::default()
+        })
+    }
+
+    /// Whether what makes the sources that only rules of objects make uses one of the options.
+    fn options_make_anew(&self, options: &Names) -> Result<bool, SnapshotError> {
+        for path in self.made_inputs.files() {
+            let text = self.read(path)?;
+            let uses = match path.ends_with(".c") || path.ends_with(".h") {
+                true => options.are_in_c(&text),
+                false => options.are_in(&text),
+            };
+            if uses {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// The folders whose Makefiles use one of the names. What the top Makefile makes of them is in the frame.
     fn users(&self, names: &Names, paths: &[&str]) -> Result<Reach, SnapshotError> {
         let mut reach = Reach::No;
         for path in paths {
             let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-            if !is_makefile(name) || is_top_makefile(path, self.tree.arch()) {
+            // Of the architectures' own Makefiles one is included, by the top one.
+            let of_arch = name == "Makefile"
+                && folder
+                    .strip_prefix("arch/")
+                    .is_some_and(|arch| !arch.contains('/'));
+            if !is_makefile(name) || path == &"Makefile" || of_arch {
                 continue;
             }
             let everywhere =

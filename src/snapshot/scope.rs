@@ -176,7 +176,11 @@ impl Rules<'_> {
             ..Work::all()
         };
         if path.starts_with("tools/") {
-            return Work::made();
+            let mut work = Work::made();
+            if !self.made.reads_below("tools/") {
+                work.objects = Reach::No;
+            }
+            return work;
         }
         if is_top_makefile(path, self.arch) {
             return Work {
@@ -313,7 +317,7 @@ const AFTER_COMPILING: [&str; 7] = [
 ];
 
 /// Whether a Makefile reaches the folders by what it hands down alone.
-pub(super) fn is_top_makefile(path: &str, arch: &str) -> bool {
+fn is_top_makefile(path: &str, arch: &str) -> bool {
     path == "Makefile" || path == format!("arch/{arch}/Makefile")
 }
 
@@ -456,7 +460,7 @@ mod tests {
             ("lib/Makefile.inc", everything(), everything()),
             ("scripts/Makefile.build", everything(), everything()),
             ("scripts/Makefile.modfinal", nothing(), nothing()),
-            ("tools/objtool/Makefile", Work::made(), Work::made()),
+            ("tools/objtool/Makefile", prepare(), prepare()),
             ("tools/testing/selftests/Makefile", nothing(), nothing()),
             ("net/Kconfig.debug", configure(), configure()),
             ("Documentation/Kconfig", configure(), configure()),
