@@ -59,12 +59,14 @@ impl Frame {
         Frame(calls)
     }
 
-    /// The variables that some make gets with another value; `None` if the calls themselves are other ones.
+    /// The variables that some make gets with another value; `None` if the calls themselves are other ones, or an environment
+    /// is not known: not every `env` can print one.
     #[must_use]
     pub fn differences(&self, other: &Frame) -> Option<Names> {
         let same = self.0.len() == other.0.len()
             && self.0.iter().zip(&other.0).all(|(a, b)| a.words == b.words);
-        if !same || self.0.is_empty() {
+        let is_known = |frame: &Frame| frame.0.iter().all(|call| !call.environment.is_empty());
+        if !same || self.0.is_empty() || !is_known(self) || !is_known(other) {
             return None;
         }
         let mut names = Vec::new();
@@ -154,5 +156,7 @@ mod tests {
         let other = frame(&[(" obj=a", "A=1 B=2\nx"), (" obj=b", "A=1 B=3")]);
         assert_eq!(old.differences(&other), None);
         assert_eq!(Frame::default().differences(&Frame::default()), None);
+        let blind = frame(&[(" obj=a", "")]);
+        assert_eq!(blind.differences(&blind), None);
     }
 }

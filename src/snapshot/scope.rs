@@ -165,6 +165,11 @@ impl Rules<'_> {
             self.script(path, is_source)
         } else if is_source {
             self.source(path, folder, extension, appeared)
+        } else if self.mentions.includes(path) {
+            Work {
+                configure: true,
+                ..Work::all()
+            }
         } else {
             Work::made()
         }
@@ -373,6 +378,7 @@ mod tests {
             b"x: include/linux/input.h\ninclude $(src)/Makefile.inc\n",
             Some("lib/x/Makefile"),
         );
+        mentions.add(b"-include .local\n", Some("Makefile"));
         let rules = Rules {
             arch: "x86",
             plan: &plan,
@@ -457,6 +463,7 @@ mod tests {
             ("arch/arm/kernel/a.c", nothing(), nothing()),
             ("Makefile", frame(), frame()),
             ("Kbuild", everything(), everything()),
+            (".local", everything(), everything()),
             ("lib/Makefile.inc", everything(), everything()),
             ("scripts/Makefile.build", everything(), everything()),
             ("scripts/Makefile.modfinal", nothing(), nothing()),
