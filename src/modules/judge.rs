@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use rayon::prelude::*;
 
 use super::kernel::Kernel;
@@ -65,8 +66,8 @@ pub fn judge_all(modules: &[&Module], kernel: &Kernel<'_>) -> Vec<Vec<ImportProb
 }
 
 /// The modules that import each symbol that one of them exports.
-fn importers_of<'a>(modules: &[&'a Module]) -> HashMap<&'a str, Vec<usize>> {
-    let mut importers: HashMap<&str, Vec<usize>> = HashMap::new();
+fn importers_of<'a>(modules: &[&'a Module]) -> HashMap<&'a str, Vec<usize>, RandomState> {
+    let mut importers: HashMap<&str, Vec<usize>, RandomState> = HashMap::default();
     for module in modules {
         for symbol in module.exports.keys() {
             importers.entry(symbol).or_default();

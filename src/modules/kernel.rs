@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use foldhash::fast::RandomState;
+
 use super::module::canonical;
 use crate::symvers::{Export, Symvers};
 
@@ -88,7 +90,7 @@ fn is_debian(release: &str) -> bool {
 #[derive(Debug)]
 pub struct Kernel<'a> {
     symvers: &'a Symvers,
-    exports: HashMap<&'a str, &'a Export>,
+    exports: HashMap<&'a str, &'a Export, RandomState>,
     /// Names of the modules that export something, in the form in which names are compared.
     modules: HashSet<String>,
     versioned: bool,
@@ -109,7 +111,7 @@ impl<'a> Kernel<'a> {
     pub fn with(symvers: &'a Symvers, facts: KernelFacts) -> Kernel<'a> {
         let mut kernel = Kernel {
             symvers,
-            exports: HashMap::with_capacity(symvers.len()),
+            exports: HashMap::with_capacity_and_hasher(symvers.len(), RandomState::default()),
             modules: HashSet::new(),
             versioned: !symvers.is_unversioned(),
             knows_module_namespaces: false,

@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use foldhash::fast::RandomState;
+
 use super::kernel::Kernel;
 use super::module::{Licence, Module, ModuleExport};
 
@@ -23,7 +25,7 @@ pub(super) struct Provider<'a> {
 pub struct Siblings<'a> {
     modules: Vec<&'a Module>,
     /// The modules that export each symbol, as indices.
-    exports: HashMap<&'a str, Vec<usize>>,
+    exports: HashMap<&'a str, Vec<usize>, RandomState>,
     names: HashSet<&'a str>,
     refused: Vec<bool>,
     proprietary: Vec<bool>,

@@ -303,9 +303,9 @@ impl Walk {
         let mut repeated = false;
         let mut folders = vec![(root.to_owned(), 0_usize)];
         while let Some((folder, depth)) = folders.pop() {
-            match self.meets(&folder) {
-                Ok(true) => {}
-                Ok(false) => {
+            let real = match canonical(&folder) {
+                Ok(real) if self.met.insert(real.clone()) => real,
+                Ok(_) => {
                     repeated = true;
                     continue;
                 }
@@ -313,7 +313,7 @@ impl Walk {
                     self.problems.push(problem);
                     continue;
                 }
-            }
+            };
             if depth > DEPTH_LIMIT {
                 self.problems.push(ModulesError::TooDeep {
                     path: folder.display().to_string(),
@@ -321,7 +321,7 @@ impl Walk {
                 });
                 continue;
             }
-            match self.folder(root, &folder) {
+            match self.folder(root, &folder, &real) {
                 Ok((below, linked)) => {
                     repeated |= linked;
                     let depth = depth.saturating_add(1);
@@ -347,60 +347,70 @@ impl Walk {
         }
     }
 
-    /// Collects the modules of one folder and hands back the folders in it, sorted, and whether a module was
-    /// left out because it was met before.
-    fn folder(&mut self, root: &Path, folder: &Path) -> Result<(Vec<PathBuf>, bool), ModulesError> {
+    /// Collects the modules of one folder, whose canonical path is `real`, and hands back the folders in it, sorted, and
+    /// whether a module was left out because it was met before.
+    fn folder(
+        &mut self,
+        root: &Path,
+        folder: &Path,
+        real: &Path,
+    ) -> Result<(Vec<PathBuf>, bool), ModulesError> {
         let unreadable = |path: &Path, source| ModulesError::Folder {
             path: path.display().to_string(),
             source,
         };
         let mut paths = Vec::new();
         for entry in fs::read_dir(folder).map_err(|e| unreadable(folder, e))? {
-            paths.push(entry.map_err(|e| unreadable(folder, e))?.path());
+            let entry = entry.map_err(|e| unreadable(folder, e))?;
+            // Only a link needs another look at what it leads to.
+            let kind = entry.file_type().ok().filter(|kind| !kind.is_symlink());
+            paths.push((entry.path(), kind));
         }
-        paths.sort();
+        paths.sort_by(|(a, _), (b, _)| a.cmp(b));
         let mut below = Vec::new();
         let mut repeated = false;
-        for path in paths {
-            let Some(shape) = shape(&path) else {
-                if path.is_dir() {
+        for (path, kind) in paths {
+            let kind_of = || fs::metadata(&path).ok().map(|meta| meta.file_type());
+            let (is_link, kind) = (kind.is_none(), kind.or_else(kind_of));
+            let is_folder = kind.is_some_and(|kind| kind.is_dir());
+            let Some(shape) = shape(&path).filter(|_| !is_folder) else {
+                if is_folder {
                     below.push(path);
                 }
                 continue;
             };
-            if path.is_dir() {
-                below.push(path);
-            } else {
-                // Opening a pipe would wait for a writer. A link that leads nowhere is told below.
-                if fs::metadata(&path).is_ok_and(|meta| !meta.is_file()) {
-                    self.problems.push(ModulesError::NotModule {
-                        path: path.display().to_string(),
-                        reason: "no regular file".to_owned(),
-                    });
-                    continue;
-                }
-                match self.meets(&path) {
-                    Ok(true) => self.candidates.push(Candidate {
-                        root: root.to_owned(),
-                        path,
-                        shape,
-                    }),
-                    Ok(false) => repeated = true,
-                    Err(problem) => self.problems.push(problem),
-                }
+            // Opening a pipe would wait for a writer. A link that leads nowhere is told below.
+            if kind.is_some_and(|kind| !kind.is_file()) {
+                self.problems.push(ModulesError::NotModule {
+                    path: path.display().to_string(),
+                    reason: "no regular file".to_owned(),
+                });
+                continue;
+            }
+            let real = match path.file_name().filter(|_| !is_link) {
+                Some(name) => Ok(real.join(name)),
+                None => canonical(&path),
+            };
+            match real.map(|real| self.met.insert(real)) {
+                Ok(true) => self.candidates.push(Candidate {
+                    root: root.to_owned(),
+                    path,
+                    shape,
+                }),
+                Ok(false) => repeated = true,
+                Err(problem) => self.problems.push(problem),
             }
         }
         Ok((below, repeated))
     }
+}
 
-    /// Whether the path leads to something that was not met before.
-    fn meets(&mut self, path: &Path) -> Result<bool, ModulesError> {
-        let real = fs::canonicalize(path).map_err(|source| ModulesError::Folder {
-            path: path.display().to_string(),
-            source,
-        })?;
-        Ok(self.met.insert(real))
-    }
+/// The path without links.
+fn canonical(path: &Path) -> Result<PathBuf, ModulesError> {
+    fs::canonicalize(path).map_err(|source| ModulesError::Folder {
+        path: path.display().to_string(),
+        source,
+    })
 }
 
 /// What a file of a folder is read as, by its name.
