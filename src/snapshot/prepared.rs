@@ -263,21 +263,24 @@ impl Prepared {
     }
 
     fn prepare(&mut self, work: &mut Work, paths: &[&str]) -> Result<(), SnapshotError> {
+        // What a failure on the way leaves behind is not known, so the next time everything is done.
+        let asked = std::mem::take(work);
+        *work = asked.clone().and(Work::all());
+        let mut follows = Work::default();
         let settled = self.tree.settled_config()?;
         let (macros, made) = (self.tree.option_macros()?, generated(&self.tree));
         let before = std::mem::replace(&mut self.options, OptionChanges::Unknown);
         self.tree.prepare()?;
         let options = changed_options(settled, self.tree.settled_config()?);
         let is_same = options.as_ref().is_some_and(Names::is_empty);
-        if work.frame || !is_same {
+        if asked.frame || !is_same {
             let frame = self.tree.frame()?;
             let handed_down = self.frame.differences(&frame);
             self.frame = frame;
-            let follows = match options.zip(handed_down) {
+            follows = match options.zip(handed_down) {
                 Some((options, variables)) => self.reached(&options, &variables, &made, paths)?,
                 None => Work::all(),
             };
-            *work = std::mem::take(work).and(follows);
         }
         self.options = match (before, changed_options(macros, self.tree.option_macros()?)) {
             (OptionChanges::Untouched, Some(changed)) => OptionChanges::Known(changed),
@@ -290,7 +293,9 @@ impl Prepared {
         self.profile = profile(self.tree.src())?;
         self.cpp = engine(&self.tree, self.engine)?;
         self.inputs = self.tree.inputs(Some(&self.made_inputs))?;
-        self.read_generators()
+        self.read_generators()?;
+        *work = asked.and(follows);
+        Ok(())
     }
 
     /// What follows from other values of options and of variables that the top Makefile hands down, and from generated headers
