@@ -24,7 +24,7 @@ use kabigate::symvers::Export;
 use support::{Random, copy, kernel, target};
 
 /// Steps of the test; each costs two dry runs.
-const STEPS: usize = 6;
+const STEPS: usize = 4;
 
 /// Folders whose Makefiles are edited, as the small configuration builds something in each.
 const FOLDERS: [&str; 6] = [

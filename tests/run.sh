@@ -46,8 +46,7 @@ target/python/bin/zizmor --offline --quiet action.yml .github/publish/action.yml
 
 say "tests"
 if cargo nextest --version >/dev/null 2>&1; then
-    # More than cores: the long tests wait for makes that do one thing after the other.
-    cargo nextest run --locked --no-fail-fast --test-threads $(($(nproc) * 3 / 2 + 1))
+    cargo nextest run --locked --no-fail-fast
 else
     cargo test --locked --no-fail-fast
 fi
