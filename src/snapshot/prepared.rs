@@ -278,8 +278,11 @@ impl Prepared {
             let handed_down = self.frame.differences(&frame);
             self.frame = frame;
             follows = match options.zip(handed_down) {
-                Some((options, variables)) => self.reached(&options, &variables, &made, paths)?,
-                None => Work::all(),
+                // Makefiles compute names of variables, so none tells that it does not use one.
+                Some((options, variables)) if variables.is_empty() => {
+                    self.reached(&options, &made, paths)?
+                }
+                _ => Work::all(),
             };
         }
         self.options = match (before, changed_options(macros, self.tree.option_macros()?)) {
@@ -298,32 +301,25 @@ impl Prepared {
         Ok(())
     }
 
-    /// What follows from other values of options and of variables that the top Makefile hands down, and from generated headers
-    /// that are other ones than before.
+    /// What follows from other values of options, and from generated headers that are other ones than before.
     fn reached(
         &self,
         options: &Names,
-        variables: &Names,
         before: &BTreeMap<String, Option<blake3::Hash>>,
         paths: &[&str],
     ) -> Result<Work, SnapshotError> {
-        let mut names = options.clone();
-        names.extend(variables.clone());
-        let plan = self.users(&names, paths)?;
+        let plan = self.users(options, paths)?;
         let now = generated(&self.tree);
         let headers = before.keys().chain(now.keys());
         let mut headers = headers.filter(|name| before.get(*name) != now.get(*name));
         // Who reads the header of all options names those that matter to it.
-        let is_made_anew = !variables.is_empty()
-            || headers.any(|name| {
-                let is_named = match before.contains_key(name) {
-                    true => self.mentions.names(name),
-                    false => self.made_inputs.reads_name(name),
-                };
-                !name.ends_with(OPTION_MACROS)
-                    && (is_named || self.made_inputs.reads_generated(name))
-            })
-            || self.options_make_anew(options)?;
+        let is_made_anew = headers.any(|name| {
+            let is_named = match before.contains_key(name) {
+                true => self.mentions.names(name),
+                false => self.made_inputs.reads_name(name),
+            };
+            !name.ends_with(OPTION_MACROS) && (is_named || self.made_inputs.reads_generated(name))
+        }) || self.options_make_anew(options)?;
         Ok(Work {
             objects: if is_made_anew {
                 Reach::Whole

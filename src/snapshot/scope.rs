@@ -7,7 +7,7 @@
 //! | source of a unit, header that nothing was generated from, text | nothing beyond units |
 //! | file that something was generated from, or of a kind that is not known | `prepare`, objects with generated sources |
 //! | Makefile of a folder; source that comes or goes | plan of that folder |
-//! | top Makefile, architecture's Makefile | configure, prepare; plan of what uses the variables that they hand down otherwise |
+//! | top Makefile, architecture's Makefile | configure, prepare; whole plan if they hand down anything otherwise |
 //! | included Makefile, rules of `scripts/` | configure, prepare, whole plan |
 //! | Kconfig file | configure; if an option comes out differently, prepare and the plan of what uses it |
 //! | script that a rule may call | new object tree: no rule says what it made |
