@@ -92,10 +92,14 @@ fn depmod(root: &str, release: &str, symvers: &str) {
 }
 
 fn validate(folder: &Path, symvers: &str) -> (usize, usize) {
-    let scan = scan(&[PathBuf::from(folder)]);
+    let (scan, symvers) = rayon::join(
+        || scan(&[PathBuf::from(folder)]),
+        || {
+            let bytes = std::fs::read(symvers).unwrap();
+            Symvers::read(&bytes, symvers).unwrap().symvers
+        },
+    );
     assert!(scan.problems.is_empty(), "{:?}", scan.problems);
-    let bytes = std::fs::read(symvers).unwrap();
-    let symvers = Symvers::read(&bytes, symvers).unwrap().symvers;
     let modules: Vec<&Module> = scan.modules.iter().map(|found| &found.module).collect();
     let judged = judge_all(&modules, &Kernel::of(&symvers));
     let refused = judged

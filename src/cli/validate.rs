@@ -83,8 +83,23 @@ impl Validate {
     pub(crate) fn run(&self, context: &Context) -> Outcome {
         self.outputs.check_validation()?;
         let (mut candidates, mut reasons, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
-        for path in &self.against {
-            match Candidate::load(path, None) {
+        // Kernels and modules are read side by side.
+        let (loaded, scan) = rayon::join(
+            || {
+                let each = self.against.iter();
+                each.map(|path| Candidate::load(path, None))
+                    .collect::<Vec<_>>()
+            },
+            || {
+                if self.rebuild {
+                    scan_with_sources(&self.paths)
+                } else {
+                    scan(&self.paths)
+                }
+            },
+        );
+        for candidate in loaded {
+            match candidate {
                 Ok(candidate) => {
                     warnings.extend(candidate.warnings.iter().cloned());
                     candidates.push(candidate);
@@ -92,11 +107,6 @@ impl Validate {
                 Err(error) => reasons.push(candidate_reason(&error)),
             }
         }
-        let scan = if self.rebuild {
-            scan_with_sources(&self.paths)
-        } else {
-            scan(&self.paths)
-        };
         for found in &scan.modules {
             let path = &found.module.path;
             let each = found.module.warnings.iter();

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
+use rayon::prelude::*;
 
 use super::kernel::Kernel;
 use super::module::{Licence, Module, ModuleExport};
@@ -19,6 +20,9 @@ pub(super) struct Provider<'a> {
     /// Whether using it makes the user proprietary for the loader.
     pub(super) proprietary: bool,
 }
+
+/// The modules, by rising index, that import each symbol that a module of the set exports.
+pub(super) type Users<'a> = HashMap<&'a str, Vec<usize>, RandomState>;
 
 /// The exports of a set of modules, for judging each of them.
 #[derive(Clone, Debug, Default)]
@@ -57,14 +61,7 @@ impl<'a> Siblings<'a> {
         if !self.proprietary.contains(&true) || self.exports.is_empty() {
             return;
         }
-        let mut users: HashMap<&'a str, Vec<usize>> = HashMap::new();
-        for (index, module) in self.modules.iter().enumerate() {
-            for symbol in module.imports.keys() {
-                if self.exports.contains_key(symbol.as_str()) && kernel.get(symbol).is_none() {
-                    users.entry(symbol).or_default().push(index);
-                }
-            }
-        }
+        let users = self.users();
         let marked = self.proprietary.iter().enumerate();
         let mut fresh: Vec<usize> = marked
             .filter(|(_, p)| **p)
@@ -80,7 +77,7 @@ impl<'a> Siblings<'a> {
                     all.iter()
                         .all(|one| self.proprietary.get(*one) == Some(&true))
                 });
-                if !all {
+                if !all || kernel.get(symbol).is_some() {
                     continue;
                 }
                 for user in users.get(symbol.as_str()).into_iter().flatten() {
@@ -91,6 +88,25 @@ impl<'a> Siblings<'a> {
                 }
             }
         }
+    }
+
+    /// Who imports what these modules export.
+    pub(super) fn users(&self) -> Users<'a> {
+        let links: Vec<(&'a str, usize)> = self
+            .modules
+            .par_iter()
+            .enumerate()
+            .flat_map_iter(|(index, module)| {
+                let symbols = module.imports.keys().map(String::as_str);
+                let served = symbols.filter(|symbol| self.exports.contains_key(symbol));
+                served.map(move |symbol| (symbol, index))
+            })
+            .collect();
+        let mut users = Users::default();
+        for (symbol, index) in links {
+            users.entry(symbol).or_default().push(index);
+        }
+        users
     }
 
     /// Notes that the kernel refuses the module of that index, which takes its exports away.

@@ -147,8 +147,40 @@ pub fn problems(
     for (symbol, import) in &module.imports {
         judge.import(symbol, import, &mut problems);
     }
-    problems.sort_by(|a, b| (a.kind, &a.symbol).cmp(&(b.kind, &b.symbol)));
+    sort(&mut problems);
     problems
+}
+
+/// The problems of a module of which some imports must be judged again, because other modules that provide them
+/// were refused since `before` was found. `symbols` are those imports in bytewise order.
+pub(super) fn judge_again(
+    module: &Module,
+    kernel: &Kernel<'_>,
+    siblings: &Siblings<'_>,
+    symbols: &[&str],
+    before: &[ImportProblem],
+) -> Vec<ImportProblem> {
+    // What is wrong with an export of the module itself stands under the symbol too.
+    if symbols
+        .iter()
+        .any(|symbol| module.exports.contains_key(*symbol))
+    {
+        return problems(module, kernel, siblings);
+    }
+    let judge = Judge::new(module, kernel, siblings);
+    let stays = |problem: &&ImportProblem| symbols.binary_search(&&*problem.symbol).is_err();
+    let mut problems: Vec<ImportProblem> = before.iter().filter(stays).cloned().collect();
+    for symbol in symbols {
+        if let Some(import) = module.imports.get(*symbol) {
+            judge.import(symbol, import, &mut problems);
+        }
+    }
+    sort(&mut problems);
+    problems
+}
+
+fn sort(problems: &mut [ImportProblem]) {
+    problems.sort_by(|a, b| (a.kind, &a.symbol).cmp(&(b.kind, &b.symbol)));
 }
 
 /// An export as the loader sees it, of the kernel or of a sibling.
