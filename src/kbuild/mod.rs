@@ -17,6 +17,7 @@ mod asm;
 mod compiler;
 mod config;
 mod configure;
+mod dry_run;
 mod error;
 mod exporting;
 mod external;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cpp::child::Environment;
 
-use super::plan::{PlanBuilder, normal};
+use super::plan::normal;
 use super::shell::LineJoiner;
 use super::{KbuildError, MakeOptions, Plan, make};
 
@@ -131,44 +131,6 @@ impl ObjectTree {
         let mut plan = builder.finish()?;
         plan.notes = notes;
         Ok(plan)
-    }
-
-    /// Reads what a build of these goals would run.
-    pub(super) fn dry_run(
-        &self,
-        goals: &[&str],
-    ) -> Result<(PlanBuilder<'_>, make::Ended), KbuildError> {
-        let mut builder = PlanBuilder::new(&self.src, &self.obj);
-        let mut joiner = LineJoiner::default();
-        let mut too_long = false;
-        // How an assembly unit's exports get their CRCs is printed only where they are versioned. Nothing is made, and no
-        // header sees this.
-        let versions = "CONFIG_MODVERSIONS=y";
-        // Only one job: makes that run at once tear each other's lines, which are longer than a pipe writes whole, also
-        // with `--output-sync`.
-        let ended = make::run(
-            &self.src,
-            &self.obj,
-            &self.options,
-            &["-n", "-k", versions],
-            goals,
-            &mut |piece| match joiner.push(piece, |line| builder.line(line)) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => {
-                    too_long = true;
-                    ControlFlow::Break(())
-                }
-            },
-        );
-        if too_long {
-            return Err(KbuildError::PlanFailed {
-                reason: "it prints a line of more than 16 MiB".to_owned(),
-                lines: Vec::new(),
-            });
-        }
-        let ended = ended?;
-        joiner.finish(|line| builder.line(line));
-        Ok((builder, ended))
     }
 
     /// Builds single objects, for units whose headers or sources only a rule of their object makes, and removes all
