@@ -143,7 +143,8 @@ pub struct Name<'a> {
 }
 
 impl<'a> Name<'a> {
-    /// The name that a token refers to: `s#sk_buff`, or `s#'a b'` for names with blanks.
+    /// The name that a token refers to: `s#sk_buff`, or `s#'a b'` for names with blanks. `s##sk_buff` is none: so a file says
+    /// that a type is only declared.
     #[must_use]
     pub fn of_token(token: &'a str) -> Option<Name<'a>> {
         let [tag, b'#', ..] = token.as_bytes() else {
@@ -155,7 +156,8 @@ impl<'a> Name<'a> {
             .strip_prefix('\'')
             .and_then(|name| name.strip_suffix('\''))
             .unwrap_or(name);
-        (!name.is_empty()).then_some(Name { kind, name })
+        let is_name = !name.is_empty() && !name.starts_with('#');
+        is_name.then_some(Name { kind, name })
     }
 
     /// The name with its own storage.

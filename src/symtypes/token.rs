@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(of("s#sk_buff").as_deref(), Some("s#sk_buff"));
         assert_eq!(of("E#MAX").as_deref(), Some("E#MAX"));
         assert_eq!(of("s#'a b'").map(|_| ()), Some(()));
-        for other in ["int", "x#y", "s#", "#", "s", ""] {
+        for other in ["int", "x#y", "s#", "#", "s", "", "s##q", "E#'#'"] {
             assert_eq!(of(other), None, "{other}");
         }
     }
