@@ -9,13 +9,14 @@
 //! headers that no rule tells of), or of a kind of which nothing is known, which the caller treats as read. Wrong in one
 //! direction only: a file that counts as read without being so costs a run of make.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
+use super::names::without_comments;
 use super::plan::normal;
 use super::{KbuildError, ObjectTree};
 use crate::kbuild::tree::io_error;
@@ -153,7 +154,8 @@ fn is_command_file(name: &str) -> bool {
 /// The names of headers and sources that rules and generators mention in their texts.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Mentions {
-    names: HashSet<String>,
+    /// Base names, each with the texts that have it: Makefiles by their paths, all others by an empty one.
+    names: HashMap<String, BTreeSet<String>>,
     /// The paths that Makefiles include, such as `tools/build/Makefile.include`.
     included: HashSet<MakefilePattern>,
 }
@@ -272,8 +274,11 @@ fn fits(parts: &[Part], text: &str) -> bool {
 }
 
 impl Mentions {
-    /// Takes the text of a Makefile, whose path is given, or of a script or generator.
-    pub fn add(&mut self, text: &[u8], makefile: Option<&str>) {
+    /// Takes the text of a Makefile, or of a script or generator.
+    pub fn add(&mut self, text: &[u8], path: &str) {
+        let makefile = is_makefile(base_name(path)).then_some(path);
+        let in_c = (path.ends_with(".c") || path.ends_with(".h")).then(|| without_comments(text));
+        let text = in_c.as_deref().unwrap_or(text);
         for line in text.split(|&byte| byte == b'\n') {
             let start = line.trim_ascii_start();
             if start.starts_with(b"#") {
@@ -291,8 +296,9 @@ impl Mentions {
                 line.split(|byte| !(byte.is_ascii_alphanumeric() || b"_-.+".contains(byte)));
             for word in words {
                 if word.ends_with(b".h") || word.ends_with(b".c") || word.ends_with(b".S") {
-                    self.names
-                        .insert(String::from_utf8_lossy(word).into_owned());
+                    let name = String::from_utf8_lossy(word).into_owned();
+                    let texts = self.names.entry(name).or_default();
+                    texts.insert(makefile.unwrap_or_default().to_owned());
                 }
             }
         }
@@ -314,7 +320,24 @@ impl Mentions {
     /// Whether some text mentions a file of that base name.
     #[must_use]
     pub fn names(&self, path: &str) -> bool {
-        self.names.contains(base_name(path))
+        self.names.contains_key(base_name(path))
+    }
+
+    /// The folders whose own Makefiles alone mention a file of that base name: what is made of it is made in them or below,
+    /// as no other folder's rules see these texts. `None` if a text mentions it whose rules may serve anywhere.
+    #[must_use]
+    pub fn folders(&self, path: &str) -> Option<BTreeSet<&str>> {
+        let texts = self.names.get(base_name(path)).into_iter().flatten();
+        texts.map(|text| self.own_folder(text)).collect()
+    }
+
+    /// The folder whose rules are in that Makefile, if they serve in no other one.
+    fn own_folder<'t>(&self, makefile: &'t str) -> Option<&'t str> {
+        let (folder, name) = makefile.rsplit_once('/')?;
+        let is_own = matches!(name, "Makefile" | "Kbuild")
+            && !makefile.starts_with("scripts/")
+            && !self.includes(makefile);
+        is_own.then_some(folder)
     }
 
     /// Whether a Makefile may include that one.
@@ -328,7 +351,7 @@ impl Mentions {
     /// Whether a source file's text counts: Makefiles and build scripts of one architecture. Lists of headers to wrap and
     /// to install name files without reading them, tools and samples have headers of their own, and the checkers among the scripts take no part in a build.
     #[must_use]
-    pub fn counts(path: &str, arch: &str) -> Option<bool> {
+    pub fn counts(path: &str, arch: &str) -> bool {
         let name = base_name(path);
         let foreign = path
             .strip_prefix("arch/")
@@ -339,30 +362,30 @@ impl Mentions {
             "samples/",
             "Documentation/",
             "scripts/coccinelle/",
+            "scripts/gdb/",
             "scripts/package/",
         ];
         if foreign || aside.iter().any(|folder| path.starts_with(folder)) {
-            return None;
-        }
-        if is_makefile(name) {
-            return Some(true);
+            return false;
         }
         let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
         let script = matches!(extension, "sh" | "pl" | "py" | "awk" | "sed" | "bc");
-        (script && !CHECKERS.contains(&name)).then_some(false)
+        is_makefile(name) || (script && !CHECKERS.contains(&name))
     }
 }
 
-/// Scripts that people run on sources.
-const CHECKERS: [&str; 8] = [
+/// Scripts that people run on sources, or on what a kernel printed.
+const CHECKERS: [&str; 10] = [
     "checkpatch.pl",
     "get_maintainer.pl",
     "checkstack.pl",
+    "decode_stacktrace.sh",
     "kernel-doc.pl",
     "get_abi.pl",
     "headerdep.pl",
     "headers_check.pl",
     "headers_install.sh",
+    "update-dtc-source.sh",
 ];
 
 /// Whether a base name is that of a file with rules.
@@ -429,29 +452,39 @@ mod tests {
     fn reads_mentions() {
         let mut mentions = Mentions::default();
         mentions.add(
-            b"#include \"utils.h\"\n\tsnprintf(f, sizeof(f), \"%s/include/linux/input.h\", topdir);\n",
-            None,
+            b"#include \"utils.h\"\n/* of\n * stat.h */\tsnprintf(f, sizeof(f), \"%s/include/linux/input.h\", topdir);\n",
+            "lib/x/gen.c",
         );
         mentions.add(
             b"# see list.h\n\techo '#include <linux/kernel.h>'\nchars := $(src)/../alpha.h\ninclude $(srctree)/drivers/x/Makefile.inc\n-include $(src)/Makefile.local $(obj)/x.d\n",
-            Some("lib/x/Makefile")
+            "lib/x/Makefile",
         );
         for (path, expected) in [
             ("include/linux/input.h", true),
             ("lib/alpha.h", true),
             ("include/linux/utils.h", false),
+            ("include/linux/stat.h", false),
             ("include/linux/list.h", false),
             ("include/linux/kernel.h", false),
         ] {
             assert_eq!(mentions.names(path), expected, "{path}");
         }
+        assert_eq!(
+            mentions.folders("any/alpha.h"),
+            Some(BTreeSet::from(["lib/x"]))
+        );
+        assert_eq!(mentions.folders("any/input.h"), None);
+        assert_eq!(mentions.folders("any/list.h"), Some(BTreeSet::new()));
         assert!(mentions.includes("drivers/x/Makefile.inc"));
         assert!(mentions.includes("lib/y/Makefile.local"));
         assert!(!mentions.includes("any/Makefile.local"));
         assert!(!mentions.includes("drivers/x/Makefile"));
         let text =
             b"include $(srctree)/arch/$(SRCARCH)/Makefile\ninclude $(srctree)/lib/vdso/Makefile\n";
-        mentions.add(text, Some("Makefile"));
+        mentions.add(text, "Makefile");
+        // What another Makefile includes serves wherever that one is.
+        mentions.add(b"deps := beta.h\n", "lib/vdso/Makefile");
+        assert_eq!(mentions.folders("beta.h"), None);
         for (path, included) in [
             ("arch/x86/Makefile", true),
             ("arch/x86/kernel/Makefile", false),
@@ -467,14 +500,14 @@ mod tests {
     #[test]
     fn texts_that_count() {
         for (path, expected) in [
-            ("lib/Makefile", Some(true)),
-            ("arch/x86/Kbuild", Some(true)),
-            ("arch/arm/Makefile", None),
-            ("include/asm-generic/Kbuild", None),
-            ("scripts/syscalltbl.sh", Some(false)),
-            ("scripts/checkpatch.pl", None),
-            ("tools/objtool/Makefile", None),
-            ("lib/crc16.c", None),
+            ("lib/Makefile", true),
+            ("arch/x86/Kbuild", true),
+            ("arch/arm/Makefile", false),
+            ("include/asm-generic/Kbuild", false),
+            ("scripts/syscalltbl.sh", true),
+            ("scripts/checkpatch.pl", false),
+            ("tools/objtool/Makefile", false),
+            ("lib/crc16.c", false),
         ] {
             assert_eq!(Mentions::counts(path, "x86"), expected, "{path}");
         }

@@ -114,6 +114,15 @@ fn word(text: &[u8]) -> &[u8] {
 /// A C text with a blank for each comment and literal. Where a literal does not end in its line, nothing is taken away from
 /// there to the end of the line.
 fn bare(text: &[u8]) -> Vec<u8> {
+    strip(text, false)
+}
+
+/// A C text with a blank for each comment.
+pub(super) fn without_comments(text: &[u8]) -> Vec<u8> {
+    strip(text, true)
+}
+
+fn strip(text: &[u8], keeps_literals: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some(&byte) = rest.first() {
@@ -129,7 +138,7 @@ fn bare(text: &[u8]) -> Vec<u8> {
             b'"' | b'\'' => {
                 let (length, is_closed) = literal(rest, byte);
                 match rest.get(..length) {
-                    Some(open) if !is_closed => out.extend_from_slice(open),
+                    Some(open) if keeps_literals || !is_closed => out.extend_from_slice(open),
                     _ => out.push(b' '),
                 }
                 length

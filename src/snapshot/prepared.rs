@@ -175,7 +175,7 @@ impl Prepared {
             })
             .collect();
         for path in generators {
-            self.mentions.add(&self.read(path)?, None);
+            self.mentions.add(&self.read(path)?, path);
         }
         let rules = Rules {
             arch: self.tree.arch(),
@@ -406,9 +406,9 @@ impl Prepared {
         paths: impl Iterator<Item = &'p str>,
     ) -> Result<(), SnapshotError> {
         for path in paths {
-            if let Some(is_makefile) = Mentions::counts(path, self.tree.arch()) {
+            if Mentions::counts(path, self.tree.arch()) {
                 let text = self.read(path)?;
-                self.mentions.add(&text, is_makefile.then_some(path));
+                self.mentions.add(&text, path);
             }
         }
         Ok(())
@@ -424,7 +424,7 @@ impl Prepared {
             .collect();
         for path in sources {
             let text = self.read(&path)?;
-            self.mentions.add(&text, None);
+            self.mentions.add(&text, &path);
         }
         Ok(())
     }

@@ -30,7 +30,15 @@ pub(super) enum Reach {
 
 impl Reach {
     pub(super) fn folder(folder: &str) -> Reach {
-        Reach::Folders(BTreeSet::from([folder.to_owned()]))
+        Reach::folders([folder])
+    }
+
+    fn folders<'a>(folders: impl IntoIterator<Item = &'a str>) -> Reach {
+        let folders: BTreeSet<String> = folders.into_iter().map(str::to_owned).collect();
+        match folders.is_empty() {
+            true => Reach::No,
+            false => Reach::Folders(folders),
+        }
     }
 
     /// Both.
@@ -154,7 +162,7 @@ impl Rules<'_> {
                 ..Work::default()
             };
         }
-        if path.starts_with("tools/testing/") || path.starts_with("tools/perf/") {
+        if self.is_idle_tool(path) {
             return Work::default();
         }
         let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
@@ -171,8 +179,23 @@ impl Rules<'_> {
                 ..Work::all()
             }
         } else {
-            Work::made()
+            self.unknown(path)
         }
+    }
+
+    /// What a file means of which no rule tells what is made of it.
+    fn unknown(&self, path: &str) -> Work {
+        let mut work = Work::made();
+        if tool_folder(path).is_some_and(|tool| !self.made.reads_below(tool)) {
+            work.objects = Reach::No;
+        }
+        work
+    }
+
+    /// Whether a path belongs to a tool that the build of a kernel does not make: it compiled nothing there.
+    fn is_idle_tool(&self, path: &str) -> bool {
+        tool_folder(path)
+            .is_some_and(|tool| !self.prepared.reads_below(tool) && !self.made.reads_below(tool))
     }
 
     fn makefile(&self, path: &str, folder: &str, name: &str) -> Work {
@@ -181,11 +204,7 @@ impl Rules<'_> {
             ..Work::all()
         };
         if path.starts_with("tools/") {
-            let mut work = Work::made();
-            if !self.made.reads_below("tools/") {
-                work.objects = Reach::No;
-            }
-            return work;
+            return self.unknown(path);
         }
         if is_top_makefile(path, self.arch) {
             return Work {
@@ -234,7 +253,7 @@ impl Rules<'_> {
                 ..Work::made()
             };
         }
-        let build = Mentions::counts(path, self.arch).is_some();
+        let build = Mentions::counts(path, self.arch);
         let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
         let aside = path.starts_with("scripts/coccinelle/")
             || path.starts_with("scripts/package/")
@@ -248,21 +267,17 @@ impl Rules<'_> {
     }
 
     fn source(&self, path: &str, folder: &str, extension: &str, appeared: bool) -> Work {
-        let mentioned = self.mentions.names(path);
-        let found = |inputs: &Inputs| {
-            inputs.reads(path) || (appeared && inputs.reads_name(path)) || mentioned
-        };
+        let found = |inputs: &Inputs| inputs.reads(path) || (appeared && inputs.reads_name(path));
         // The build writes a forwarding header where the architecture has none of that name.
         let overlaid = path == "include/linux/export.h";
         let forwards = appeared
             && extension == "h"
             && (folder.contains("/asm") || folder.starts_with("include/asm"));
         let mut work = Work {
-            prepare: found(self.prepared) || forwards || overlaid,
-            objects: if found(self.made) {
-                Reach::Whole
-            } else {
-                Reach::No
+            prepare: found(self.prepared) || self.mentions.names(path) || forwards || overlaid,
+            objects: match self.mentions.folders(path) {
+                Some(folders) if !found(self.made) => Reach::folders(folders),
+                _ => Reach::Whole,
             },
             ..Work::default()
         };
@@ -321,6 +336,16 @@ const AFTER_COMPILING: [&str; 7] = [
     "scripts/Makefile.package",
 ];
 
+/// The folder of the tool that a path belongs to, such as `tools/objtool/`; none for those that hold what the Makefiles of all
+/// tools include.
+fn tool_folder(path: &str) -> Option<&str> {
+    let inside = path.strip_prefix("tools/")?;
+    let (tool, _) = inside.split_once('/')?;
+    let is_shared = matches!(tool, "build" | "scripts");
+    path.get(..path.len() - inside.len() + tool.len() + 1)
+        .filter(|_| !is_shared)
+}
+
 /// Whether a Makefile reaches the folders by what it hands down alone.
 fn is_top_makefile(path: &str, arch: &str) -> bool {
     path == "Makefile" || path == format!("arch/{arch}/Makefile")
@@ -370,15 +395,16 @@ mod tests {
             "kernel/bounds.c",
             "include/linux/mmzone.h",
             "scripts/mod/empty.c",
+            "tools/objtool/check.c",
         ]);
         let made = Inputs::of(["lib/gen_crc32table.c", "include/scsi/scsi_devinfo.h"]);
         let made_objects = strings(&["lib/crc32.o", "lib2/a.o"]);
         let mut mentions = Mentions::default();
         mentions.add(
             b"x: include/linux/input.h\ninclude $(src)/Makefile.inc\n",
-            Some("lib/x/Makefile"),
+            "lib/x/Makefile",
         );
-        mentions.add(b"-include .local\n", Some("Makefile"));
+        mentions.add(b"-include .local\n", "Makefile");
         let rules = Rules {
             arch: "x86",
             plan: &plan,
@@ -443,7 +469,11 @@ mod tests {
             ("arch/x86/include/asm/mmzone.h", nothing(), prepare()),
             ("arch/x86/include/asm/new.h", nothing(), prepare()),
             ("include/scsi/scsi_devinfo.h", objects(), objects()),
-            ("include/linux/input.h", Work::made(), Work::made()),
+            (
+                "include/linux/input.h",
+                prepare().and(objects_of("lib/x")),
+                prepare().and(objects_of("lib/x")),
+            ),
             (
                 "lib/Makefile",
                 folder("lib").and(objects_of("lib")),
@@ -468,6 +498,9 @@ mod tests {
             ("scripts/Makefile.build", everything(), everything()),
             ("scripts/Makefile.modfinal", nothing(), nothing()),
             ("tools/objtool/Makefile", prepare(), prepare()),
+            ("tools/objtool/map.txt", prepare(), prepare()),
+            ("tools/build/Makefile.build", Work::made(), Work::made()),
+            ("tools/usb/usbip/doc/usbipd.8", nothing(), nothing()),
             ("tools/testing/selftests/Makefile", nothing(), nothing()),
             ("net/Kconfig.debug", configure(), configure()),
             ("Documentation/Kconfig", configure(), configure()),

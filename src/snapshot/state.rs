@@ -171,8 +171,10 @@ impl FileStates {
         if !changed.stale.remove(&options_header()) {
             return;
         }
+        let header = options_header();
         let uses = |file: &FileName| match fs::read(self.places.path(file)) {
-            Ok(text) => options.are_in_c(&text),
+            // The header names every option that is on, and uses none.
+            Ok(text) => **file != *header && options.are_in_c(&text),
             Err(_) => true,
         };
         let files = files.par_iter().filter(|_| !options.is_empty());
