@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 
 use super::collect::{Collector, Scope};
-use super::line::{Line, parse};
+use super::line::{Line, parse, single_blanks};
 use super::write::suffix;
 use super::{Name, NameId, SymtypesError, TextId, TypeGraph, TypeKind};
 
@@ -131,7 +131,7 @@ impl<'a> Reader<'a> {
         }
         let id = self.collector.graph.intern_name(name);
         let text = Text {
-            text: self.collector.graph.intern_text(text),
+            text: self.collector.graph.intern_text(&single_blanks(text)),
             is_extern,
         };
         let before = match choice {
@@ -267,6 +267,17 @@ q_exit void q_exit ( s#queue * )
         for symbol in ["q_depth", "q_init", "q_exit"] {
             assert_eq!(again.crc(symbol), graph.crc(symbol), "{symbol}");
         }
+    }
+
+    /// How many blanks stand between two tokens says nothing.
+    #[test]
+    fn blanks_do_not_count() {
+        let input = "f  int f  (  void ) \nF#a.symtypes f\n";
+        let graph = TypeGraph::from_combined(input.as_bytes(), "x").unwrap();
+        assert_eq!(
+            graph.to_consolidated(),
+            "/* a.symtypes */\nf int f ( void )\n"
+        );
     }
 
     /// Each contradiction is told with its line.
