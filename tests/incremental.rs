@@ -118,7 +118,7 @@ fn assert_same(plan: &Plan, whole: &Plan, step: usize, folders: &BTreeSet<String
 const PLACES: [(&str, &str); 4] = [
     (
         "lib/Kconfig",
-        "\nconfig TRIED\n\tdef_bool y\n\nconfig TRIED_TOO\n\tdef_bool y\n",
+        "\nconfig TRIED\n\tdef_bool y\n\nconfig TRIED_TOO\n\tdef_bool y\n\nconfig RETYPED\n\tint\n\tdefault 10\n",
     ),
     // One unit shows the option in its text, one pastes its name together, and of one the Makefile asks for it.
     (
@@ -173,6 +173,10 @@ fn options_and_flags_reach_their_users() {
         "lib/sort.c",
         "\n#ifdef HANDED\nint handed;\n#else\nlong handed;\n#endif\nEXPORT_SYMBOL(handed);\n",
     );
+    append(
+        "lib/list_sort.c",
+        "\n#if CONFIG_RETYPED == 16\nint retyped;\n#else\nlong retyped;\n#endif\nEXPORT_SYMBOL(retyped);\n",
+    );
 
     let counting = Counting(std::sync::Mutex::default());
     let settings = |cached: bool| {
@@ -197,14 +201,13 @@ fn options_and_flags_reach_their_users() {
     let computed = |counting: &Counting| counting.0.lock().unwrap().computed;
     let all = computed(&counting);
 
-    let kconfig = std::fs::read_to_string(src.join("lib/Kconfig")).unwrap();
-    std::fs::write(
-        src.join("lib/Kconfig"),
-        kconfig.replace("TRIED\n\tdef_bool y", "TRIED\n\tdef_bool n"),
-    )
-    .unwrap();
+    let edit = |old: &str, new: &str| {
+        let kconfig = std::fs::read_to_string(src.join("lib/Kconfig")).unwrap();
+        std::fs::write(src.join("lib/Kconfig"), kconfig.replace(old, new)).unwrap();
+    };
+    edit("TRIED\n\tdef_bool y", "TRIED\n\tdef_bool n");
     let second = builder.snapshot(Source::Folder(&src)).unwrap();
-    let of_option = computed(&counting);
+    let mut counts = vec![computed(&counting)];
 
     let makefile = std::fs::read_to_string(src.join("Makefile")).unwrap();
     let makefile = makefile.replacen(
@@ -215,7 +218,19 @@ fn options_and_flags_reach_their_users() {
     std::fs::write(src.join("Makefile"), makefile).unwrap();
     append("scripts/Makefile.modfinal", "\n# A note.\n");
     let third = builder.snapshot(Source::Folder(&src)).unwrap();
-    let of_flag = computed(&counting);
+    counts.push(computed(&counting));
+
+    // The header of all options defines one that is on.
+    edit("TRIED\n\tdef_bool n", "TRIED\n\tdef_bool y");
+    let fourth = builder.snapshot(Source::Folder(&src)).unwrap();
+    counts.push(computed(&counting));
+    // Of these the configuration tells nothing.
+    edit("RETYPED\n\tint", "RETYPED\n\thex");
+    let fifth = builder.snapshot(Source::Folder(&src)).unwrap();
+    counts.push(computed(&counting));
+    edit("RETYPED\n\thex", "RETYPED\n\tint");
+    let sixth = builder.snapshot(Source::Folder(&src)).unwrap();
+    counts.push(computed(&counting));
     drop(builder);
 
     let changed = |old: &Snapshot, new: &Snapshot| -> Vec<String> {
@@ -225,19 +240,22 @@ fn options_and_flags_reach_their_users() {
     };
     assert_eq!(changed(&first, &second), ["asked", "pasted", "tried"]);
     assert_eq!(changed(&second, &third), ["handed"]);
+    assert_eq!(changed(&third, &fourth), ["asked", "pasted", "tried"]);
+    assert_eq!(changed(&fourth, &fifth), ["retyped"]);
+    assert_eq!(fifth.config, sixth.config);
     let scratch = Builder::new(settings(false), &Silent)
         .unwrap()
         .snapshot(Source::Folder(&src))
         .unwrap();
-    assert_eq!(third.symvers, scratch.symvers);
-    assert_eq!(third.config, scratch.config);
-    assert_eq!(third.fingerprint, scratch.fingerprint);
+    assert_eq!(sixth.symvers, scratch.symvers);
+    assert_eq!(sixth.config, scratch.config);
+    assert_eq!(sixth.fingerprint, scratch.fingerprint);
     assert_eq!(
-        third.types.to_consolidated(),
+        sixth.types.to_consolidated(),
         scratch.types.to_consolidated()
     );
     assert!(
-        of_option < all / 4 && of_flag < all / 4,
-        "{all} units, then {of_option}, then {of_flag}"
+        counts.iter().all(|count| *count < all / 4),
+        "{all} units, then {counts:?}"
     );
 }

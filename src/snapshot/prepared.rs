@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::scope::{Reach, Rules, Work};
+use super::scope::{Reach, Rules, Work, is_kconfig};
 use super::state::{OBJ, generated_headers};
 use super::{Fingerprint, Progress, Settings, SnapshotError};
 use crate::cpp::{Builtin, Engine, EngineKind, ExportOverlay, Gcc, GccLimits};
@@ -191,10 +191,32 @@ impl Prepared {
             made_objects: &self.made,
             mentions: &self.mentions,
         };
-        Ok(changes
+        let mut work = changes
             .iter()
             .map(|change| rules.work(&change.path, change.old.is_some() != change.new.is_some()))
-            .fold(Work::default(), Work::and))
+            .fold(Work::default(), Work::and);
+        if work.configure && self.may_retype(changes)? {
+            work.prepare = true;
+        }
+        Ok(work)
+    }
+
+    /// Whether a changed Kconfig file may make a number hexadecimal, or one decimal that was hexadecimal: a configuration
+    /// does not show that, and the header of all options does.
+    fn may_retype(&self, changes: &[PathChange]) -> Result<bool, SnapshotError> {
+        let macros = self.tree.option_macros()?.unwrap_or_default();
+        let bare = bare_hex(&macros, &self.config);
+        for change in changes {
+            if change.new.is_none() || !is_kconfig(&change.path) {
+                continue;
+            }
+            let text = self.read(&change.path)?;
+            let mut words = bare.iter().map(String::as_str).chain(["hex"]);
+            if words.any(|word| memchr::memmem::find(&text, word.as_bytes()).is_some()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Does `work` in the object tree as it is; what could not be finished stays in `work`. The objects whose units are
@@ -249,8 +271,9 @@ impl Prepared {
         self.tree = ObjectTree::new(src, obj, settings.make.clone())?;
         let config = self.tree.configure_aside(&settings.config)?.config;
         acceptable(&config)?;
-        work.prepare = true;
         let differences = self.config.difference(&config);
+        // Of the same values preparing makes the same.
+        work.prepare |= !differences.is_empty();
         if self.config != config {
             self.tree.adopt_configuration()?;
             // An option that is off may be listed or not: a build does not see which.
@@ -486,6 +509,21 @@ fn changed_options(old: Option<Vec<u8>>, new: Option<Vec<u8>>) -> Option<Names> 
     Names::of_changed_options(&old?, &new?)
 }
 
+/// The options, without `CONFIG_`, whose numbers only their types make hexadecimal: the configuration leaves out the `0x` that
+/// the header of all options has.
+fn bare_hex(macros: &[u8], config: &Config) -> Vec<String> {
+    let bare = |line: &str| {
+        let mut words = line.split_ascii_whitespace().skip(1);
+        let (option, value) = (words.next()?, words.next()?);
+        let is_bare = value.starts_with("0x") && config.get(option) != Some(value);
+        is_bare.then(|| option.trim_start_matches("CONFIG_").to_owned())
+    };
+    String::from_utf8_lossy(macros)
+        .lines()
+        .filter_map(bare)
+        .collect()
+}
+
 /// Digests of the headers in the object tree.
 fn generated(tree: &ObjectTree) -> BTreeMap<String, Option<blake3::Hash>> {
     let digest = |path: &Path| fs::read(path).ok().map(|bytes| blake3::hash(&bytes));
@@ -548,4 +586,18 @@ fn profile(src: &Path) -> Result<Profile, SnapshotError> {
     }
     files.sort();
     Ok(Profile::detect(&files)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A number without its prefix is only known as hexadecimal by its type.
+    #[test]
+    fn hexadecimal_numbers() {
+        let config = Config::parse(b"CONFIG_A=0x10\nCONFIG_B=10\nCONFIG_C=10\n", "x").unwrap();
+        let macros =
+            b"/*\n * x\n */\n#define CONFIG_A 0x10\n#define CONFIG_B 10\n#define CONFIG_C 0x10\n";
+        assert_eq!(bare_hex(macros, &config), ["C"]);
+    }
 }

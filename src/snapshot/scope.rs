@@ -156,7 +156,7 @@ impl Rules<'_> {
         if is_text(path, name) || self.is_foreign(path) {
             return Work::default();
         }
-        if name.starts_with("Kconfig") || name.ends_with(".config") || name.ends_with("defconfig") {
+        if is_kconfig(path) || name.ends_with(".config") || name.ends_with("defconfig") {
             return Work {
                 configure: true,
                 ..Work::default()
@@ -323,6 +323,12 @@ impl Rules<'_> {
             || self.made.reads_below(&folder);
         !used
     }
+}
+
+/// Whether a file declares options.
+pub(super) fn is_kconfig(path: &str) -> bool {
+    let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+    name.starts_with("Kconfig")
 }
 
 /// Makefiles that are called, and never included, for what follows compiling (`Documentation/kbuild/makefiles.rst`).

@@ -48,7 +48,7 @@ impl Stale {
         }
         let grain = known.facts.grain;
         let uses_options = |users: &HashSet<FileName>| {
-            grain != Grain::Tokens
+            grain == Grain::Bytes
                 || unit.call.args.iter().any(|word| word.contains("CONFIG_"))
                 || known.files.iter().any(|file| users.contains(file))
         };
