@@ -27,6 +27,7 @@ mod inputs;
 mod macros;
 mod make;
 mod names;
+mod objects;
 mod plan;
 mod replan;
 mod sandbox;

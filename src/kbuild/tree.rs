@@ -1,13 +1,9 @@
 //! A kernel source folder and the object folder that is built from it.
 
-use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use crate::cpp::child::Environment;
 
-use super::plan::normal;
-use super::shell::LineJoiner;
 use super::{KbuildError, MakeOptions, Plan, make};
 
 /// The oldest tree whose build lists the objects of each module in `.mod` files beside them.
@@ -133,65 +129,6 @@ impl ObjectTree {
         Ok(plan)
     }
 
-    /// Builds single objects, for units whose headers or sources only a rule of their object makes, and removes all
-    /// objects that this made, so that the next dry run prints their compiles again. Returns what make said of those that failed.
-    ///
-    /// # Errors
-    /// If make cannot be run. An object that does not compile is no error: what it includes may have been made before.
-    pub fn make_objects(&self, objects: &[&str]) -> Result<Vec<String>, KbuildError> {
-        if objects.is_empty() {
-            return Ok(Vec::new());
-        }
-        let jobs = format!("-j{}", self.options.jobs.max(1));
-        // A rule of one object may build others on its way.
-        let mut built: BTreeSet<String> =
-            objects.iter().map(|object| (*object).to_owned()).collect();
-        let mut joiner = LineJoiner::default();
-        let flags = [jobs.as_str(), "-k"];
-        let ended = make::run(
-            &self.src,
-            &self.obj,
-            &self.options,
-            &flags,
-            objects,
-            &mut |piece| match joiner.push(piece, |line| built.extend(announced_object(line))) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()),
-            },
-        )?;
-        joiner.finish(|line| built.extend(announced_object(line)));
-        for object in &built {
-            self.forget(object)?;
-        }
-        if ended.status.success() {
-            return Ok(Vec::new());
-        }
-        Ok(ended
-            .stderr
-            .lines()
-            .filter(|line| line.contains("***") || line.contains("error:"))
-            .take(20)
-            .map(str::to_owned)
-            .collect())
-    }
-
-    /// Removes an object and the command line that the build saved for it.
-    fn forget(&self, object: &str) -> Result<(), KbuildError> {
-        let (folder, name) = object.rsplit_once('/').unwrap_or(("", object));
-        for path in [
-            self.obj.join(object),
-            self.obj.join(folder).join(format!(".{name}.cmd")),
-        ] {
-            match std::fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(io_error(&path, "remove", error));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
     /// The values of all options as the build's Makefiles read them, without what a configuration only shows; `None` before
     /// preparation.
     ///
@@ -267,17 +204,6 @@ impl ObjectTree {
             &["vmlinux", "modules"]
         }
     }
-}
-
-/// The object in a line such as `  CC [M]  fs/fat/dir.o`, by which the build says what it compiles.
-fn announced_object(line: &[u8]) -> Option<String> {
-    let line = String::from_utf8_lossy(line);
-    let mut words = line.split_ascii_whitespace();
-    let compiled = matches!(words.next(), Some("CC" | "AS"));
-    let object = words.next_back()?;
-    // Only names below the object tree are ever removed.
-    let inside = !object.starts_with('/') && !normal(object).starts_with("..");
-    (compiled && inside && object.ends_with(".o")).then(|| object.to_owned())
 }
 
 /// Judges a dry run that failed: its failures as notes if none of them can cost a unit that exports.

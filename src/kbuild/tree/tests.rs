@@ -149,39 +149,6 @@ fn plans_a_small_tree() {
     );
 }
 
-/// Checks that objects made for their headers are removed again, and that a failing one is reported and no error.
-#[test]
-fn made_objects_are_removed() {
-    let makefile = "VERSION = 6\nPATCHLEVEL = 12\nlib/a.o:\n\t@echo '  CC [M]  lib/c.o'; mkdir -p $(O)/lib; echo > $(O)/lib/c.o; echo > $(O)/lib/table.h; echo > $(O)/lib/a.o; echo > $(O)/lib/.a.o.cmd\nlib/b.o:\n\tfalse\n";
-    let folder = tree(makefile);
-    let object_tree = open(folder.path()).expect("a tree");
-    let notes = object_tree
-        .make_objects(&["lib/a.o", "lib/b.o"])
-        .expect("make runs");
-    assert!(
-        notes.iter().any(|note| note.contains("lib/b.o")),
-        "{notes:?}"
-    );
-    let left = |name: &str| object_tree.obj().join("lib").join(name).exists();
-    assert_eq!(
-        (left("table.h"), left("a.o"), left(".a.o.cmd"), left("c.o")),
-        (true, false, false, false)
-    );
-    assert_eq!(
-        announced_object(b"  AS      lib/a.o").as_deref(),
-        Some("lib/a.o")
-    );
-    for line in [
-        "  HOSTCC  scripts/a.o",
-        "  CC      ../a.o",
-        "  CC      a/../../b.o",
-        "  CC      /a.o",
-        "  LD [M]  a.o",
-    ] {
-        assert_eq!(announced_object(line.as_bytes()), None, "{line}");
-    }
-}
-
 /// Checks that make is stopped at its time limit, and that children see neither our variables nor another clock.
 #[test]
 fn make_is_bounded_and_blind() {
