@@ -1,10 +1,10 @@
 #!/bin/sh
-# Walks the patches of a Debian kernel's source package commit by commit, and compares some commits with a computation
-# from scratch.
+# Walks the patches of a Debian kernel's source package commit by commit, twice: in one run, and in a run for each commit.
+# Compares some commits with a computation from scratch.
 #
 #   sh tests/series.sh [VERSION] [CONFIG...]
 #
-# VERSION is one of the source package linux (default 6.1.176-1; the source entries of apt must be enabled), CONFIG what
+# VERSION is one of the source package linux (default 6.1.176-1; it comes by tests/apt.sh), CONFIG what
 # `kabigate symvers --config` takes (default: tinyconfig and tests/data/gate.config). KABIGATE names the program (default:
 # target/release/kabigate), SCRATCH a folder for some 10 GiB (default: target/series), COMPARE how many commits are
 # compared (default: every tenth), SEED which (default: the clock; printed, so that a run can be repeated).
@@ -24,7 +24,7 @@ upstream=${version%-*}
 mkdir -p "$scratch"
 cd "$scratch"
 if [ ! -d linux/.git ]; then
-    apt-get -o APT::Sandbox::User=root source --download-only "linux=$version"
+    sh "$top/tests/apt.sh" apt-get source -qq --download-only "linux=$version"
     mkdir -p linux debian-parts
     tar -C linux --strip-components=1 -xf linux_"$upstream".orig.tar.xz
     tar -C debian-parts -xf linux_"$version".debian.tar.xz
@@ -56,7 +56,7 @@ start=$(date +%s)
 echo "walked $(git -C linux rev-list --count base..HEAD) commits in $(($(date +%s) - start)) s, exit code $status"
 [ "$status" -eq 0 ] || exit "$status"
 
-# What a commit brings must be the same if only this commit is checked, from scratch.
+# Every commit by a run of its own, which goes on from what the one before kept; of some the results stay.
 python3 - "$seed" "$compare" > sample <<'PYTHON'
 import json, random, sys
 commits = [commit["commit"]["id"] for commit in json.load(open("walk.json"))["commits"]]
@@ -64,16 +64,54 @@ random.seed(int(sys.argv[1]))
 count = int(sys.argv[2]) or max(1, len(commits) // 10)
 print("\n".join(random.sample(commits, min(count, len(commits)))))
 PYTHON
+rm -rf kept scratch
+mkdir kept scratch
+# From a commit to its Module.symvers and the types behind it: FOLDER COMMIT OPTION...
+compute() {
+    to=$1 commit=$2
+    shift 2
+    # shellcheck disable=SC2086
+    "$kabigate" symvers --tree linux --rev "$commit" $configs "$@" \
+        --quiet --out "$to/$commit" --symtypes "$to/$commit.types" < /dev/null > "$to/log" 2>&1 || {
+        cat "$to/log"
+        exit 1
+    }
+}
+start=$(date +%s)
+git -C linux rev-list --reverse base..HEAD > commits
+while read -r commit; do
+    compute kept "$commit" --cache cache
+    grep -qx "$commit" sample || rm "kept/$commit" "kept/$commit.types"
+done < commits
+echo "a run for each commit: $(($(date +%s) - start)) s"
+
 failed=0
 while read -r commit; do
-    "$kabigate" check --tree linux --range "$commit~1..$commit" --baseline baseline --mode observe --quiet \
-        --no-cache --work "$scratch" --output json:one.json < /dev/null || failed=1
-    python3 - "$commit" <<'PYTHON' || failed=1
-import json, sys
-of = lambda name: {c["commit"]["id"]: c for c in json.load(open(name))["commits"]}[sys.argv[1]]
-equal = of("walk.json") == of("one.json")
-print(f"{sys.argv[1]}: {'equal' if equal else 'DIFFERENT'}")
-sys.exit(not equal)
-PYTHON
+    compute scratch "$commit" --no-cache
+    equal=equal
+    cmp "kept/$commit" "scratch/$commit" && cmp "kept/$commit.types" "scratch/$commit.types" || equal=DIFFERENT failed=1
+    echo "$commit: $equal, $(wc -l < "scratch/$commit") symbols"
 done < sample
+
+# Between two of them, what the walk said must be what differs.
+python3 - <<'PYTHON' || failed=1
+import json, sys
+lines = lambda name: {line.split("\t")[1]: line for line in open(name)}
+commits, sample = json.load(open("walk.json"))["commits"], set(open("sample").read().split())
+before, said, wrong = lines("baseline/Module.symvers"), set(), 0
+for commit in commits:
+    name = commit["commit"]["id"]
+    findings = commit["findings"]
+    said.update(change["symbol"] for change in findings["symbols"] + findings["unprotected"])
+    if name not in sample:
+        continue
+    now = lines(f"scratch/{name}")
+    differ = {symbol for symbol in before.keys() | now.keys() if before.get(symbol) != now.get(symbol)}
+    if len(now) != findings["counts"]["head"] or not differ <= said:
+        wrong += 1
+        print(f"{name}: the walk says {findings['counts']['head']} symbols and none of {sorted(differ - said)[:5]}")
+    before, said = now, set()
+print(f"the walk against {len(sample)} commits from scratch: {wrong} DIFFERENT" if wrong else "the walk says the same")
+sys.exit(bool(wrong))
+PYTHON
 exit "$failed"
