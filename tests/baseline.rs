@@ -31,9 +31,9 @@ impl Kernel {
             let records = [("s#queue", queue.as_str()), (symbol, prototype.as_str())];
             types.add_unit(&format!("lib/{symbol}"), &records.map(definition));
             symvers.insert(Export {
-                symbol: symbol.to_owned(),
+                symbol: symbol.into(),
                 crc: types.crc(symbol).unwrap(),
-                module: "vmlinux".to_owned(),
+                module: "vmlinux".into(),
                 class: ExportClass::Plain,
                 namespace: None,
             });
@@ -202,9 +202,9 @@ fn a_file_for_each_symbol() {
     place.write("kabi/.q_init", old.types.to_object(unit));
     let mut whole = new.symvers.clone();
     whole.insert(Export {
-        symbol: "other".to_owned(),
+        symbol: "other".into(),
         crc: kabigate::symvers::Crc(1),
-        module: "vmlinux".to_owned(),
+        module: "vmlinux".into(),
         class: ExportClass::Plain,
         namespace: None,
     });
@@ -375,8 +375,8 @@ fn large_kernel(variant: usize) -> Kernel {
         types.add_unit(&format!("lib/u{unit}"), &definitions);
         symvers.insert(Export {
             crc: types.crc(&symbol).unwrap(),
-            module: format!("drivers/m{}", unit % 7),
-            symbol,
+            module: format!("drivers/m{}", unit % 7).into(),
+            symbol: symbol.into(),
             class: ExportClass::Plain,
             namespace: None,
         });

@@ -236,7 +236,7 @@ fn options_and_flags_reach_their_users() {
     let changed = |old: &Snapshot, new: &Snapshot| -> Vec<String> {
         let differs = |export: &&Export| old.symvers.get(&export.symbol) != Some(export);
         let changed = new.symvers.iter().filter(differs);
-        changed.map(|export| export.symbol.clone()).collect()
+        changed.map(|export| export.symbol.to_string()).collect()
     };
     assert_eq!(changed(&first, &second), ["asked", "pasted", "tried"]);
     assert_eq!(changed(&second, &third), ["handed"]);

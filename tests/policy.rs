@@ -89,9 +89,9 @@ fn write_baseline(path: &Path) {
         };
         types.add_unit(&format!("lib/{symbol}"), &[definition]);
         symvers.insert(Export {
-            symbol: symbol.to_owned(),
+            symbol: symbol.into(),
             crc: types.crc(symbol).unwrap(),
-            module: "vmlinux".to_owned(),
+            module: "vmlinux".into(),
             class: ExportClass::Plain,
             namespace: None,
         });

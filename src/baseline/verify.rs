@@ -50,7 +50,7 @@ pub fn verify_types(
         .filter_map(|export| {
             let computed = types.crc(&export.symbol);
             (computed != Ok(export.crc)).then(|| Inconsistency {
-                symbol: export.symbol.clone(),
+                symbol: export.symbol.to_string(),
                 stored: export.crc,
                 computed,
             })

@@ -170,7 +170,7 @@ impl CauseTable {
                 .filter(|symbol| symbol.severity > Severity::Note);
             entry
                 .protected
-                .extend(broken.map(|symbol| symbol.symbol.clone()));
+                .extend(broken.map(|symbol| symbol.symbol.to_string()));
             let others = cause.reach.saturating_sub(protected.count());
             entry.unprotected = entry.unprotected.max(others);
             entry.modules.extend(modules);

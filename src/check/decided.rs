@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use time::Date;
 
-use crate::compare::{ChangeClass, Comparison, KnownCauses, Reach, Side};
+use crate::compare::{Comparison, KnownCauses, Reach, Side};
 use crate::policy::{AllowedBreaks, ApprovalStanding, Decisions, Severity};
 use crate::report::{
     ApprovalState, ApprovalUse, ClassifiedChange, PolicyFindings, Report, RuleUse, to_approve,
@@ -96,37 +96,30 @@ impl<'a> Decided<'a> {
         decisions.approvals.standing(fingerprint, decisions.today)
     }
 
-    /// Lowers a change that approvals cover whole, and notes what a partly covered one lacks.
-    pub(super) fn approve(
+    /// Lowers a change that approvals cover whole. Hands back the fingerprints that lack one.
+    pub(super) fn approve<'f>(
         &self,
         symbol: &str,
-        fingerprints: &[&str],
+        fingerprints: impl Iterator<Item = &'f str>,
         change: &mut ClassifiedChange,
-    ) {
+    ) -> Vec<&'f str> {
         let mut lacking = Vec::new();
         let mut covered = 0;
         for fingerprint in fingerprints {
-            match self.standing(fingerprint) {
-                ApprovalStanding::Approved(_) => {
-                    covered += 1;
-                    self.ask(fingerprint, symbol);
-                }
-                ApprovalStanding::Expired(_) => {
-                    self.ask(fingerprint, symbol);
-                    lacking.push((*fingerprint).to_owned());
-                }
-                ApprovalStanding::Unapproved => lacking.push((*fingerprint).to_owned()),
+            let standing = self.standing(fingerprint);
+            if !matches!(standing, ApprovalStanding::Unapproved) {
+                self.ask(fingerprint, symbol);
+            }
+            match standing {
+                ApprovalStanding::Approved(_) => covered += 1,
+                _ => lacking.push(fingerprint),
             }
         }
         if covered > 0 && lacking.is_empty() {
             change.approved = true;
             change.severity = change.severity.min(Severity::Note);
-        } else if change.class == ChangeClass::CrcChanged.word() && change.fingerprint.is_none() {
-            change.unapproved = match change.severity {
-                Severity::Fail => lacking,
-                _ => Vec::new(),
-            };
         }
+        lacking
     }
 
     fn ask(&self, fingerprint: &str, symbol: &str) {

@@ -283,12 +283,16 @@ fn compared(pair: &Pair<'_>, judge: &Judge<'_>) -> Compared {
         .map(|entry| full_name(&entry.provider, &entry.module.name))
         .collect();
     modules.sort_unstable();
+    let mut walk = pair.protected.walk();
     Compared {
         symbols: pair
             .base
             .symvers
             .iter()
-            .filter(|export| judge.standing(&export.symbol) != Standing::Unlisted)
+            .filter(|export| {
+                let entry = walk.entry(&export.symbol);
+                judge.standing_of(&export.symbol, entry) != Standing::Unlisted
+            })
             .map(|export| ComparedSymbol {
                 symbol: export.symbol.clone(),
                 module: export.module.clone(),

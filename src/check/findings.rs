@@ -56,7 +56,7 @@ impl<'a> Judge<'a> {
         self.standing_of(symbol, self.protected.entry(symbol))
     }
 
-    fn standing_of(&self, symbol: &str, entry: Option<&[Origin]>) -> Standing {
+    pub(super) fn standing_of(&self, symbol: &str, entry: Option<&[Origin]>) -> Standing {
         if entry.is_some() {
             Standing::Protected
         } else if self.users.contains_key(symbol) {
@@ -112,16 +112,17 @@ impl<'a> Judge<'a> {
         findings.counts.head = head.symvers.len();
         // Of each change, in their order.
         let mut protected = Vec::with_capacity(comparison.changes.len());
+        let mut walk = self.protected.walk();
         for (&symbol, change) in &comparison.changes {
             let all = reached.get(symbol).unwrap_or(&change.causes);
-            let entry = self.protected.entry(symbol);
+            let entry = walk.entry(symbol);
             protected.push(entry.is_some());
             let standing = self.standing_of(symbol, entry);
             let judged = self.symbol_change(symbol, (standing, entry), change, all, comparison);
             if standing == Standing::Unlisted && judged.severity <= Severity::Note {
                 let mut rules = judged.changes.iter().filter_map(|c| c.rule.clone());
                 findings.unprotected.push(UnprotectedChange {
-                    symbol: symbol.to_owned(),
+                    symbol: judged.symbol,
                     rule: rules.next(),
                     classes: judged
                         .changes
@@ -159,7 +160,7 @@ impl<'a> Judge<'a> {
             .collect();
         let severity = changes.iter().map(|change| change.severity).max();
         SymbolChange {
-            symbol: symbol.to_owned(),
+            symbol: export.map_or_else(|| symbol.into(), |export| export.symbol.clone()),
             protected: standing == Standing::Protected,
             lists: lists_of(origins),
             used_by: self
@@ -226,21 +227,24 @@ impl<'a> Judge<'a> {
             severity: ruling.severity,
             detail: [&*before, " → ", &*after].concat(),
             rule: self.decided.rule_text(ruling.rule),
-            fingerprint: own.clone(),
+            fingerprint: None,
             approved: false,
             unapproved: Vec::new(),
         };
-        let fingerprints: Vec<&str> = match &own {
-            Some(own) => vec![own],
-            None => {
-                let causes = causes.iter().map(|&cause| &comparison.causes[cause]);
-                causes.map(|cause| cause.fingerprint.as_str()).collect()
-            }
-        };
-        self.decided.approve(symbol, &fingerprints, &mut classified);
-        if own_is_idle(&classified) {
-            classified.fingerprint = None;
+        let causes = causes.iter().map(|&cause| &comparison.causes[cause]);
+        let fingerprints = causes.map(|cause| cause.fingerprint.as_str());
+        let fingerprints = fingerprints.chain(own.as_deref());
+        let lacking = self.decided.approve(symbol, fingerprints, &mut classified);
+        // The causes of a changed CRC are approved one by one.
+        if class == ChangeClass::CrcChanged
+            && own.is_none()
+            && classified.severity == Severity::Fail
+        {
+            classified.unapproved = lacking.into_iter().map(str::to_owned).collect();
         }
+        // A change that nothing has to be approved about needs no fingerprint in the report.
+        classified.fingerprint =
+            own.filter(|_| classified.approved || classified.severity > Severity::Note);
         classified
     }
 
@@ -376,7 +380,7 @@ fn causes_of(symbol: &str, comparison: &Comparison) -> Vec<String> {
 
 fn facts(export: &Export) -> ExportFacts {
     ExportFacts {
-        crc: export.crc.to_string(),
+        crc: export.crc,
         module: export.module.clone(),
         class: export.class.to_word(),
         namespace: export.namespace.clone(),
@@ -411,11 +415,6 @@ pub(super) fn sides<'a>(
         }
     };
     (show(base), show(head))
-}
-
-/// A change that nothing has to be approved about needs no fingerprint in the report.
-fn own_is_idle(change: &ClassifiedChange) -> bool {
-    !change.approved && change.severity <= Severity::Note
 }
 
 /// `protected` says of each change whether a list protects the symbol, as in the next two functions.

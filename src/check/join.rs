@@ -434,7 +434,10 @@ fn replace(held: &mut BTreeMap<String, Option<String>>, turn: Turn, commit: &str
 /// A change that brings a symbol back to the baseline breaks nothing.
 fn pardon(findings: &mut Findings, restored: &[String]) {
     for symbol in &mut findings.symbols {
-        if restored.binary_search(&symbol.symbol).is_ok() {
+        if restored
+            .binary_search_by(|name| name.as_str().cmp(&symbol.symbol))
+            .is_ok()
+        {
             symbol.severity = Severity::Note;
             for change in &mut symbol.changes {
                 change.severity = Severity::Note;

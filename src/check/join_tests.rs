@@ -22,7 +22,7 @@ fn names(names: &[&str]) -> BTreeSet<String> {
 
 fn change(symbol: &str) -> SymbolChange {
     SymbolChange {
-        symbol: symbol.to_owned(),
+        symbol: symbol.into(),
         protected: true,
         lists: Vec::new(),
         used_by: Vec::new(),

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Component, Path};
 
+use smol_str::SmolStr;
+
 use super::facts::facts;
 use super::validate::Rebuilt;
 use crate::baseline::Candidate;
@@ -69,7 +71,7 @@ pub fn rebuild(
             lent.extend(found.cloned());
             if lent.len() > before {
                 starts(one);
-                let exports = offered.iter().filter(|e| lent.contains(&e.symbol));
+                let exports = offered.iter().filter(|e| lent.contains(&*e.symbol));
                 *last = rebuilding.one(one, &exports.cloned().collect());
                 again = true;
             }
@@ -86,11 +88,11 @@ fn exports(tried: &[Tried], given: &[&Module]) -> Symvers {
     let modules = given.iter().copied().chain(built);
     let exports = modules.flat_map(|module| {
         module.exports.iter().map(|(symbol, export)| Export {
-            symbol: symbol.clone(),
+            symbol: symbol.into(),
             crc: export.crc.unwrap_or_default(),
-            module: module.name.clone(),
+            module: module.name.as_str().into(),
             class: export.class.clone(),
-            namespace: export.namespace.clone(),
+            namespace: export.namespace.as_deref().map(SmolStr::new),
         })
     });
     exports.collect()

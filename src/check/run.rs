@@ -349,7 +349,7 @@ impl Walker<'_> {
                 let classes = classify(Some(export), now);
                 self.judge.severity(Some(export), now, &classes) > Severity::Note
             })
-            .map(|export| export.symbol.clone())
+            .map(|export| export.symbol.to_string())
             .collect();
         let modules = impact(self.gate.modules, baseline, &snapshot.symvers)
             .into_iter()

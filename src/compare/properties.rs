@@ -80,9 +80,9 @@ fn build(units: &[Unit]) -> (Symvers, TypeGraph) {
             let at: usize = export.symbol[1..].parse().unwrap();
             match units[at].2 {
                 2 => export.class = ExportClass::Gpl,
-                3 => export.namespace = Some("NET".to_owned()),
-                4 => export.namespace = Some("module:x".to_owned()),
-                5 => export.module = "net/x".to_owned(),
+                3 => export.namespace = Some("NET".into()),
+                4 => export.namespace = Some("module:x".into()),
+                5 => export.module = "net/x".into(),
                 _ => {}
             }
             export
@@ -103,11 +103,8 @@ fn side((symvers, types): &(Symvers, TypeGraph)) -> Side<'_> {
 
 /// The class of the change back.
 fn back(class: ChangeClass, change: &Change<'_>) -> ChangeClass {
-    let module = |namespace: &Option<String>| {
-        namespace
-            .as_ref()
-            .is_some_and(|name| name.starts_with("module:"))
-    };
+    let module =
+        |namespace: Option<&str>| namespace.is_some_and(|name| name.starts_with("module:"));
     let of = |export: Option<&Export>| export.and_then(|e| e.namespace.clone());
     match class {
         ChangeClass::Removed => ChangeClass::Added,
@@ -119,7 +116,7 @@ fn back(class: ChangeClass, change: &Change<'_>) -> ChangeClass {
         | ChangeClass::NamespaceChanged
         | ChangeClass::NamespaceDropped => match of(change.base) {
             None => ChangeClass::NamespaceDropped,
-            base if module(&base) => ChangeClass::NamespaceRestricted,
+            base if module(base.as_deref()) => ChangeClass::NamespaceRestricted,
             _ if of(change.head).is_none() => ChangeClass::NamespaceGained,
             _ => ChangeClass::NamespaceChanged,
         },

@@ -4,9 +4,9 @@ use crate::symvers::Crc;
 
 fn export(symbol: &str, crc: u32) -> Export {
     Export {
-        symbol: symbol.to_owned(),
+        symbol: symbol.into(),
         crc: Crc(crc),
-        module: "vmlinux".to_owned(),
+        module: "vmlinux".into(),
         class: ExportClass::Plain,
         namespace: None,
     }

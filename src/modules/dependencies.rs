@@ -32,7 +32,7 @@ pub fn kernel_sets(symvers: &Symvers, flavor: &str) -> Vec<Token> {
     for export in symvers.iter() {
         let set = match export.module.rsplit_once('/') {
             Some((folder, _)) => folder.replace('/', "_"),
-            None => export.module.clone(),
+            None => export.module.to_string(),
         };
         sets.entry(set).or_default().push_str(&format!(
             "{}\t{}\t{}\t{}\n",

@@ -293,7 +293,7 @@ fn is_type_line(line: &str) -> bool {
 fn parse(text: &str) -> Result<Parsed, String> {
     if text.starts_with("0x") || text.starts_with("0X") {
         return parse_line(text).map(|export| Parsed {
-            symbol: export.symbol,
+            symbol: export.symbol.into(),
             crc: Some(export.crc),
         });
     }

@@ -37,7 +37,7 @@ pub use rules::{
     Facet, HIDDEN_LAYOUT, MODULE_UNKNOWN, Matcher, Rule, RuleContext, RuleFile, Rules, Ruling,
     Subject, UnusedRule,
 };
-pub use set::{ListFinding, Origin, ProtectedSet};
+pub use set::{ListFinding, Origin, ProtectedSet, Walk};
 pub use severity::{Severity, Standing};
 pub use suggest::{did_you_mean, nearest};
 pub use table::{TomlFile, TomlTable, parse_date};

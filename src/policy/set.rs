@@ -1,8 +1,11 @@
 //! The protected symbols of all lists together, and whether they fit a kernel.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::fmt;
+use std::iter::Peekable;
 use std::sync::Arc;
+
+use smol_str::SmolStr;
 
 use super::arch;
 use super::list::ProtectedList;
@@ -42,7 +45,7 @@ struct Header {
 /// The union of protected lists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProtectedSet {
-    symbols: BTreeMap<String, Vec<Origin>>,
+    symbols: BTreeMap<SmolStr, Vec<Origin>>,
     headers: Vec<Header>,
     /// The lists in the order in which they were added, with the number of their entries.
     lists: Vec<(String, usize)>,
@@ -83,12 +86,15 @@ impl ProtectedSet {
         self.lists.push((name.clone(), entries.len()));
         for entry in entries {
             let section = entry.section.and_then(|index| sections.get(index));
-            self.symbols.entry(entry.symbol).or_default().push(Origin {
-                list: name.clone(),
-                line: entry.line,
-                section: section.map(|section| section.name.clone()),
-                consumers: entry.consumers,
-            });
+            self.symbols
+                .entry(entry.symbol.into())
+                .or_default()
+                .push(Origin {
+                    list: name.clone(),
+                    line: entry.line,
+                    section: section.map(|section| section.name.clone()),
+                    consumers: entry.consumers,
+                });
         }
         self.headers
             .extend(sections.into_iter().map(|section| Header {
@@ -104,7 +110,7 @@ impl ProtectedSet {
         let consumers: Arc<[String]> = [module.to_owned()].into();
         self.lists.push((name.clone(), symbols.len()));
         for symbol in symbols {
-            self.symbols.entry(symbol).or_default().push(Origin {
+            self.symbols.entry(symbol.into()).or_default().push(Origin {
                 list: name.clone(),
                 line: 0,
                 section: None,
@@ -131,6 +137,12 @@ impl ProtectedSet {
         self.symbols.get(symbol).map(Vec::as_slice)
     }
 
+    /// Finds symbols that are asked for in bytewise order, each by a step and not by a search.
+    #[must_use]
+    pub fn walk(&self) -> Walk<'_> {
+        Walk(self.symbols.iter().peekable())
+    }
+
     /// The modules and drivers that need the symbol according to the lists, sorted.
     #[must_use]
     pub fn consumers(&self, symbol: &str) -> BTreeSet<&str> {
@@ -142,7 +154,7 @@ impl ProtectedSet {
 
     /// The protected symbols, in bytewise order.
     pub fn symbols(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.symbols.keys().map(String::as_str)
+        self.symbols.keys().map(SmolStr::as_str)
     }
 
     /// The lists in the order in which they were added, with the number of entries of each.
@@ -183,6 +195,19 @@ impl ProtectedSet {
             findings.extend(check_symbol(symbol, origins, symvers));
         }
         findings
+    }
+}
+
+/// A walk through the protected symbols.
+#[derive(Debug)]
+pub struct Walk<'a>(Peekable<btree_map::Iter<'a, SmolStr, Vec<Origin>>>);
+
+impl<'a> Walk<'a> {
+    /// As [`ProtectedSet::entry`], of a symbol that does not stand before one that was asked for.
+    pub fn entry(&mut self, symbol: &str) -> Option<&'a [Origin]> {
+        while self.0.next_if(|(name, _)| name.as_str() < symbol).is_some() {}
+        let (name, origins) = self.0.peek()?;
+        (name.as_str() == symbol).then_some(origins.as_slice())
     }
 }
 

@@ -393,7 +393,7 @@ fn of_symbol(view: &View<'_>, root: &str, symbol: &SymbolChange) -> Case {
     }
     Case {
         class: module_class(root, export.map_or("unknown", |e| &e.module)),
-        name: symbol.symbol.clone(),
+        name: symbol.symbol.to_string(),
         file: causes
             .first()
             .and_then(|c| place(c))
@@ -555,7 +555,7 @@ fn passing(report: &Report, root: &str) -> Vec<Case> {
         .iter()
         .filter(|m| !stopped.contains(*m));
     symbols
-        .map(|s| case(module_class(root, &s.module), s.symbol.clone()))
+        .map(|s| case(module_class(root, &s.module), s.symbol.to_string()))
         .chain(modules.map(|m| case(format!("{root}.modules"), format!("{m}.ko"))))
         .collect()
 }

@@ -5,12 +5,14 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 use std::borrow::Cow;
 
 use super::hidden::HiddenFindings;
 use super::policy::PolicyFindings;
 use super::sandbox::SandboxFacts;
 pub use crate::policy::Severity;
+use crate::symvers::Crc;
 
 /// Name and version of the document's schema.
 pub const SCHEMA: &str = "kabigate-report/1";
@@ -339,9 +341,9 @@ pub struct Compared {
 #[serde(deny_unknown_fields)]
 pub struct ComparedSymbol {
     /// The symbol.
-    pub symbol: String,
+    pub symbol: SmolStr,
     /// Its module column in the baseline.
-    pub module: String,
+    pub module: SmolStr,
 }
 
 /// The comparison of two sides: a commit with its parent, or the tip with the baseline.
@@ -435,7 +437,7 @@ pub struct ClassCount {
 #[serde(deny_unknown_fields)]
 pub struct SymbolChange {
     /// The symbol.
-    pub symbol: String,
+    pub symbol: SmolStr,
     /// Whether a list protects it.
     pub protected: bool,
     /// Where the protection comes from: list and group names.
@@ -497,13 +499,13 @@ pub struct ClassifiedChange {
 #[serde(deny_unknown_fields)]
 pub struct ExportFacts {
     /// `0x%08x`.
-    pub crc: String,
+    pub crc: Crc,
     /// Module column.
-    pub module: String,
+    pub module: SmolStr,
     /// Export column.
     pub class: Cow<'static, str>,
     /// Namespace column, if any.
-    pub namespace: Option<String>,
+    pub namespace: Option<SmolStr>,
 }
 
 /// A symbol that changed and that neither a list protects nor a known module uses.
@@ -511,7 +513,7 @@ pub struct ExportFacts {
 #[serde(deny_unknown_fields)]
 pub struct UnprotectedChange {
     /// The symbol.
-    pub symbol: String,
+    pub symbol: SmolStr,
     /// Spellings of its classes of change.
     pub classes: Vec<Cow<'static, str>>,
     /// The rule that tolerates the change, as `FILE:LINE: RULE`; none where nothing but the built-in severity does.

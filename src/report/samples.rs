@@ -1,6 +1,7 @@
 //! Sample reports: one of each verdict, and one made of hostile text.
 
 use super::*;
+use crate::symvers::Crc;
 
 /// Every sample with its name.
 pub(super) fn all() -> Vec<(&'static str, Report)> {
@@ -111,8 +112,8 @@ pub(super) fn pass() -> Report {
 
 fn compared(symbol: &str, module: &str) -> ComparedSymbol {
     ComparedSymbol {
-        symbol: symbol.to_owned(),
-        module: module.to_owned(),
+        symbol: symbol.into(),
+        module: module.into(),
     }
 }
 
@@ -129,10 +130,10 @@ pub(super) fn checked(commit: CommitName) -> CommitFindings {
     }
 }
 
-fn export(crc: &str, class: &str) -> ExportFacts {
+fn export(crc: u32, class: &str) -> ExportFacts {
     ExportFacts {
-        crc: crc.to_owned(),
-        module: "vmlinux".to_owned(),
+        crc: Crc(crc),
+        module: "vmlinux".into(),
         class: class.to_owned().into(),
         namespace: None,
     }
@@ -153,7 +154,7 @@ fn change(class: &str, severity: Severity, detail: &str) -> ClassifiedChange {
 /// A protected symbol whose CRC changed through `cause`.
 fn crc_changed(symbol: &str, cause: &str, witness: &[&str]) -> SymbolChange {
     SymbolChange {
-        symbol: symbol.to_owned(),
+        symbol: symbol.into(),
         protected: true,
         lists: vec!["stablelist".to_owned()],
         used_by: vec!["acme/acme_net".to_owned()],
@@ -163,8 +164,8 @@ fn crc_changed(symbol: &str, cause: &str, witness: &[&str]) -> SymbolChange {
             Severity::Fail,
             "crc 0x5b7070d6 → 0x6a1c2f30",
         )],
-        base: Some(export("0x5b7070d6", "EXPORT_SYMBOL")),
-        head: Some(export("0x6a1c2f30", "EXPORT_SYMBOL")),
+        base: Some(export(0x5b70_70d6, "EXPORT_SYMBOL")),
+        head: Some(export(0x6a1c_2f30, "EXPORT_SYMBOL")),
         causes: vec![cause.to_owned()],
         witness: witness.iter().map(|&step| step.to_owned()).collect(),
         since: Some(id('2')),
@@ -373,7 +374,7 @@ pub(super) fn fail() -> Report {
             counts: counts(6, 1),
             symbols,
             unprotected: vec![UnprotectedChange {
-                symbol: "dev_alloc_skb".to_owned(),
+                symbol: "dev_alloc_skb".into(),
                 classes: vec!["crc-changed".into()],
                 rule: None,
             }],
@@ -750,7 +751,7 @@ pub(super) fn hostile() -> Report {
             change.detail = text();
         }
         for export in [&mut symbol.base, &mut symbol.head].into_iter().flatten() {
-            export.module = text();
+            export.module = text().into();
         }
     }
     report.tip.symbols.insert(0, removed(&"s".repeat(100_000)));
@@ -780,7 +781,7 @@ pub(super) fn hostile() -> Report {
     }
     for symbol in &mut report.tip.symbols {
         for change in &mut symbol.changes {
-            change.fingerprint = Some(symbol.symbol.clone());
+            change.fingerprint = Some(symbol.symbol.to_string());
         }
     }
     report.policy.to_approve = to_approve(&report, &[]);

@@ -112,7 +112,7 @@ fn sentence(symbol: &SymbolChange, class: &str) -> Option<(String, bool)> {
         ChangeClass::Added => (format!("Export '{name}' has been added"), true),
         ChangeClass::Removed => (format!("Export '{name}' has been removed"), true),
         ChangeClass::CrcChanged | ChangeClass::Unversioned => {
-            (changed("CRC", &|facts| facts.crc.clone()), true)
+            (changed("CRC", &|facts| facts.crc.to_string()), true)
         }
         ChangeClass::ExportTightened | ChangeClass::ExportLoosened => {
             (changed("type", &|facts| facts.class.to_string()), true)
@@ -121,11 +121,12 @@ fn sentence(symbol: &SymbolChange, class: &str) -> Option<(String, bool)> {
         | ChangeClass::NamespaceChanged
         | ChangeClass::NamespaceRestricted
         | ChangeClass::NamespaceDropped => {
-            let of = |facts: &ExportFacts| facts.namespace.clone().unwrap_or_default();
+            let of =
+                |facts: &ExportFacts| facts.namespace.as_deref().unwrap_or_default().to_owned();
             (changed("namespace", &of), false)
         }
         ChangeClass::MovedToModule | ChangeClass::MovedToVmlinux => {
-            (changed("module", &|facts| facts.module.clone()), false)
+            (changed("module", &|facts| facts.module.to_string()), false)
         }
     })
 }

@@ -191,7 +191,7 @@ fn samples_are_left_for_other_readers() {
     let pattern = many.tip.symbols[2].clone();
     for number in 0..20_000 {
         many.tip.symbols.push(SymbolChange {
-            symbol: format!("symbol_{number:05}"),
+            symbol: format!("symbol_{number:05}").into(),
             ..pattern.clone()
         });
     }
@@ -441,7 +441,7 @@ fn junit_keeps_its_limits() {
     let pattern = report.tip.symbols[2].clone();
     for number in 0..30_000 {
         report.tip.symbols.push(SymbolChange {
-            symbol: format!("symbol_{number}"),
+            symbol: format!("symbol_{number}").into(),
             ..pattern.clone()
         });
     }

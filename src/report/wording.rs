@@ -398,7 +398,7 @@ pub(super) fn commit_effect(view: &View<'_>, commit: &CommitFindings) -> Vec<Str
         ));
     }
     let broken: Vec<String> = failing(&commit.findings)
-        .map(|s| s.symbol.clone())
+        .map(|s| s.symbol.to_string())
         .collect();
     if !broken.is_empty() {
         parts.push(format!(
@@ -407,7 +407,9 @@ pub(super) fn commit_effect(view: &View<'_>, commit: &CommitFindings) -> Vec<Str
             examples(&broken)
         ));
     }
-    let warned: Vec<String> = warned(&commit.findings).map(|s| s.symbol.clone()).collect();
+    let warned: Vec<String> = warned(&commit.findings)
+        .map(|s| s.symbol.to_string())
+        .collect();
     if !warned.is_empty() {
         let count = thousands(warned.len());
         parts.push(format!("warns about {count} ({})", examples(&warned)));

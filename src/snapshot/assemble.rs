@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use smol_str::SmolStr;
+
 use super::prepared::Prepared;
 use super::state::FileStates;
 use super::unit::StoredDefinition;
@@ -65,11 +67,11 @@ pub(super) fn assemble(
         };
         for export in &now.facts.exports {
             let export = Export {
-                symbol: export.symbol.clone(),
+                symbol: export.symbol.as_str().into(),
                 crc: export.crc(),
-                module: unit.module.clone(),
+                module: unit.module.as_str().into(),
                 class: export.class(),
-                namespace: (!export.namespace.is_empty()).then(|| export.namespace.clone()),
+                namespace: (!export.namespace.is_empty()).then(|| export.namespace.as_str().into()),
             };
             add(&mut exports, export, &unit.object, &mut conflicts);
         }
@@ -125,7 +127,7 @@ fn unit_path(object: &str) -> &str {
 /// Adds an export. The first object of the plan keeps a symbol that two objects export, as long as they agree; the
 /// kernel's own build refuses others.
 fn add(
-    exports: &mut BTreeMap<String, Export>,
+    exports: &mut BTreeMap<SmolStr, Export>,
     export: Export,
     object: &str,
     conflicts: &mut Vec<Conflict>,
@@ -144,7 +146,7 @@ fn add(
                 first.class,
                 first.module
             ),
-            symbol: export.symbol,
+            symbol: export.symbol.to_string(),
         }),
     }
 }

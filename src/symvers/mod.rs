@@ -4,6 +4,7 @@
 //! the one modpost writes (`Documentation/kbuild/modules.rst` of the kernel). What every reader of files needs
 //! lives here too, as the lowest room: unpacking, findings with their lines, and naming a file of another format.
 
+mod crc;
 mod kabi_module;
 mod looks;
 mod problems;
@@ -14,6 +15,9 @@ mod write;
 use std::borrow::Cow;
 use std::fmt;
 
+use smol_str::SmolStr;
+
+pub use crc::Crc;
 pub use kabi_module::{is_kabi_module_file, is_kabi_module_folder, kabi_module_types};
 pub use looks::looks_like;
 pub(crate) use problems::shown;
@@ -21,29 +25,6 @@ pub use problems::{PROBLEM_LIMIT, Problem, Problems};
 pub(crate) use read::parse_line;
 pub use read::{Read, SymversError};
 pub use unpack::{UNPACK_LIMIT, UnpackError, read_file, unpack, unpack_stream};
-
-/// The modversion CRC of an exported symbol; zero means the kernel leaves the symbol unversioned.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Crc(pub u32);
-
-impl Crc {
-    /// Whether the symbol carries no CRC: `CONFIG_MODVERSIONS` off, or an assembly export without prototype.
-    #[must_use]
-    pub fn is_unversioned(self) -> bool {
-        self.0 == 0
-    }
-}
-
-impl fmt::Display for Crc {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // There are two of them in every line of a comparison, and padding a number costs many times as much.
-        let mut text = *b"0x00000000";
-        for (place, digit) in text.iter_mut().skip(2).rev().enumerate() {
-            *digit = b"0123456789abcdef"[(self.0 >> (4 * place)) as usize & 0xf];
-        }
-        f.write_str(str::from_utf8(&text).unwrap_or_default())
-    }
-}
 
 /// Who may use an export: the word in the fourth column of `Module.symvers`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -129,15 +110,15 @@ impl fmt::Display for ExportClass {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Export {
     /// The symbol's name.
-    pub symbol: String,
+    pub symbol: SmolStr,
     /// Its modversion CRC.
     pub crc: Crc,
     /// `vmlinux`, or the module's path without `.ko`, such as `drivers/net/mii`.
-    pub module: String,
+    pub module: SmolStr,
     /// Who may use it.
     pub class: ExportClass,
     /// Namespace that a user must import, if any.
-    pub namespace: Option<String>,
+    pub namespace: Option<SmolStr>,
 }
 
 /// The exports of a kernel, one per symbol, in bytewise order of the symbols.

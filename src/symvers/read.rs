@@ -8,6 +8,7 @@ use std::collections::hash_map::Entry;
 use std::path::Path;
 
 use foldhash::fast::RandomState;
+use smol_str::SmolStr;
 use thiserror::Error;
 
 use super::problems::{Problem, Problems, shown};
@@ -92,8 +93,12 @@ impl Symvers {
         reader.expect(memchr::memchr_iter(b'\n', text).count());
         match std::str::from_utf8(text) {
             Ok(text) => {
-                for (index, line) in text.split('\n').enumerate() {
-                    reader.text(line, index.saturating_add(1));
+                let (mut start, mut number) = (0, 0);
+                let ends = memchr::memchr_iter(b'\n', text.as_bytes());
+                for end in ends.chain([text.len()]) {
+                    number += 1;
+                    reader.text(text.get(start..end).unwrap_or_default(), number);
+                    start = end + 1;
                 }
             }
             Err(_) => {
@@ -132,6 +137,8 @@ struct Reader<'a> {
     warnings: Vec<Problem>,
     /// The line that each symbol was read from, and its place in `exports`. Only looked up, never iterated.
     lines: HashMap<&'a str, (usize, usize), RandomState>,
+    /// The module of the line before, which most often is that of the next.
+    module: SmolStr,
     /// The first line of each order.
     last: Option<usize>,
     third: Option<usize>,
@@ -161,20 +168,25 @@ impl<'a> Reader<'a> {
         if line.trim_ascii().is_empty() || line.starts_with('#') {
             return;
         }
-        match parse(line) {
-            Ok((export, symbol, order)) => {
-                match order {
+        match Line::parse(line) {
+            Ok(line) => {
+                match line.order {
                     Order::Unsaid => {}
                     Order::Last => self.last = self.last.or(Some(number)),
                     Order::Third => self.third = self.third.or(Some(number)),
                 }
-                self.export(export, symbol, number);
+                self.export(line, number);
             }
             Err(message) => self.problems.push(number, message),
         }
     }
 
-    fn export(&mut self, export: Export, symbol: &'a str, number: usize) {
+    fn export(&mut self, line: Line<'a>, number: usize) {
+        if self.module != line.module {
+            self.module = line.module.into();
+        }
+        let symbol = line.symbol;
+        let export = line.export(self.module.clone());
         if let ExportClass::Other(word) = &export.class {
             self.warnings.push(Problem {
                 line: number,
@@ -236,46 +248,66 @@ impl<'a> Reader<'a> {
 
 /// Reads one `Module.symvers` line that stands in a file of another format.
 pub(crate) fn parse_line(line: &str) -> Result<Export, String> {
-    parse(line).map(|(export, ..)| export)
+    Line::parse(line).map(|line| {
+        let module = line.module.into();
+        line.export(module)
+    })
 }
 
 fn base_name(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
 }
 
-/// Reads one line that is not blank.
-fn parse(line: &str) -> Result<(Export, &str, Order), String> {
-    let tabs = memchr::memchr_iter(b'\t', line.as_bytes());
-    let fields = match Fields::between(line, tabs) {
-        Some(fields) => fields,
-        None => Fields::of(line.split_ascii_whitespace()),
-    };
-    let [crc, symbol, rest @ ..] = fields.first() else {
-        return Err("1 column; expected 0xcrc, symbol, module, export type".to_owned());
-    };
-    let crc = parse_crc(crc)?;
-    if let Some(extra) = fields.extra {
-        return Err(format!(
-            "column 6 or later holds `{}`; expected at most 5 columns",
-            shown(extra)
-        ));
-    }
-    let (module, class, namespace, order) = columns(rest)?;
-    let symbol = parse_symbol(symbol)?;
-    Ok((
-        Export {
-            symbol: symbol.to_owned(),
+/// What a line says.
+struct Line<'a> {
+    crc: Crc,
+    symbol: &'a str,
+    module: &'a str,
+    class: ExportClass,
+    /// Empty if there is none.
+    namespace: &'a str,
+    order: Order,
+}
+
+impl<'a> Line<'a> {
+    /// Reads one line that is not blank.
+    fn parse(line: &'a str) -> Result<Line<'a>, String> {
+        let bytes = line.bytes().enumerate();
+        let tabs = bytes.filter(|(_, byte)| *byte == b'\t').map(|(at, _)| at);
+        let fields = match Fields::between(line, tabs) {
+            Some(fields) => fields,
+            None => Fields::of(line.split_ascii_whitespace()),
+        };
+        let [crc, symbol, rest @ ..] = fields.first() else {
+            return Err("1 column; expected 0xcrc, symbol, module, export type".to_owned());
+        };
+        let crc = parse_crc(crc)?;
+        if let Some(extra) = fields.extra {
+            return Err(format!(
+                "column 6 or later holds `{}`; expected at most 5 columns",
+                shown(extra)
+            ));
+        }
+        let (module, class, namespace, order) = columns(rest)?;
+        Ok(Line {
             crc,
+            symbol: parse_symbol(symbol)?,
             module: parse_module(module)?,
             class,
-            namespace: match namespace {
-                "" => None,
-                named => Some(parse_text(named, "namespace")?),
-            },
-        },
-        symbol,
-        order,
-    ))
+            namespace: parse_text(namespace, "namespace")?,
+            order,
+        })
+    }
+
+    fn export(self, module: SmolStr) -> Export {
+        Export {
+            symbol: self.symbol.into(),
+            crc: self.crc,
+            module,
+            class: self.class,
+            namespace: (!self.namespace.is_empty()).then(|| self.namespace.into()),
+        }
+    }
 }
 
 /// The columns of a line.
@@ -395,7 +427,7 @@ fn parse_symbol(word: &str) -> Result<&str, String> {
     }
 }
 
-fn parse_module(word: &str) -> Result<String, String> {
+fn parse_module(word: &str) -> Result<&str, String> {
     if word.is_empty() {
         Err("empty module column; expected vmlinux or a module's path without .ko".to_owned())
     } else {
@@ -403,14 +435,14 @@ fn parse_module(word: &str) -> Result<String, String> {
     }
 }
 
-fn parse_text(word: &str, column: &str) -> Result<String, String> {
+fn parse_text<'a>(word: &'a str, column: &str) -> Result<&'a str, String> {
     if !is_plain(word) && word.contains(char::is_control) {
         Err(format!(
             "{column} `{}` holds a control character; expected plain text",
             shown(word)
         ))
     } else {
-        Ok(word.to_owned())
+        Ok(word)
     }
 }
 

@@ -75,11 +75,11 @@ mod tests {
             proptest::option::of("[A-Za-z_:,*-]{1,20}"),
         )
             .prop_map(|(symbol, crc, module, class, namespace)| Export {
-                symbol,
+                symbol: symbol.into(),
                 crc: Crc(crc),
-                module,
+                module: module.into(),
                 class,
-                namespace,
+                namespace: namespace.map(Into::into),
             })
     }
 

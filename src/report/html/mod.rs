@@ -259,7 +259,7 @@ mod tests {
         let pattern = report.tip.symbols[2].clone();
         for number in 0..20_000 {
             report.tip.symbols.push(crate::report::SymbolChange {
-                symbol: format!("symbol_{number:05}"),
+                symbol: format!("symbol_{number:05}").into(),
                 ..pattern.clone()
             });
         }
