@@ -34,11 +34,9 @@ impl ObjectTree {
         let failed = self
             .bring_back(&mut there)
             .and_then(|()| self.run_make(objects, &mut there));
-        // Also after a failure: what stays would be missing in the next plan.
-        for object in &there {
-            self.put_aside(object)?;
-        }
-        failed
+        // Also after a failure, and all of them: what stays would be missing in the next plan.
+        let put = there.iter().map(|object| self.put_aside(object));
+        put.fold(Ok(()), Result::and).and(failed)
     }
 
     /// Adds all objects to `there` that the rules build on their way.
