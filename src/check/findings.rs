@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use smol_str::format_smolstr;
+
 use super::decided::Decided;
 use crate::compare::{Change, ChangeClass, Comparison, Side};
 use crate::modules::{self, Database, Entry, Outcome, impact};
@@ -380,7 +382,7 @@ fn causes_of(symbol: &str, comparison: &Comparison) -> Vec<String> {
 
 fn facts(export: &Export) -> ExportFacts {
     ExportFacts {
-        crc: export.crc,
+        crc: format_smolstr!("{}", export.crc),
         module: export.module.clone(),
         class: export.class.to_word(),
         namespace: export.namespace.clone(),

@@ -12,7 +12,6 @@ use super::hidden::HiddenFindings;
 use super::policy::PolicyFindings;
 use super::sandbox::SandboxFacts;
 pub use crate::policy::Severity;
-use crate::symvers::Crc;
 
 /// Name and version of the document's schema.
 pub const SCHEMA: &str = "kabigate-report/1";
@@ -499,7 +498,7 @@ pub struct ClassifiedChange {
 #[serde(deny_unknown_fields)]
 pub struct ExportFacts {
     /// `0x%08x`.
-    pub crc: Crc,
+    pub crc: SmolStr,
     /// Module column.
     pub module: SmolStr,
     /// Export column.

@@ -1,7 +1,6 @@
 //! Sample reports: one of each verdict, and one made of hostile text.
 
 use super::*;
-use crate::symvers::Crc;
 
 /// Every sample with its name.
 pub(super) fn all() -> Vec<(&'static str, Report)> {
@@ -130,9 +129,9 @@ pub(super) fn checked(commit: CommitName) -> CommitFindings {
     }
 }
 
-fn export(crc: u32, class: &str) -> ExportFacts {
+fn export(crc: &str, class: &str) -> ExportFacts {
     ExportFacts {
-        crc: Crc(crc),
+        crc: crc.into(),
         module: "vmlinux".into(),
         class: class.to_owned().into(),
         namespace: None,
@@ -164,8 +163,8 @@ fn crc_changed(symbol: &str, cause: &str, witness: &[&str]) -> SymbolChange {
             Severity::Fail,
             "crc 0x5b7070d6 → 0x6a1c2f30",
         )],
-        base: Some(export(0x5b70_70d6, "EXPORT_SYMBOL")),
-        head: Some(export(0x6a1c_2f30, "EXPORT_SYMBOL")),
+        base: Some(export("0x5b7070d6", "EXPORT_SYMBOL")),
+        head: Some(export("0x6a1c2f30", "EXPORT_SYMBOL")),
         causes: vec![cause.to_owned()],
         witness: witness.iter().map(|&step| step.to_owned()).collect(),
         since: Some(id('2')),

@@ -4,7 +4,6 @@
 //! the one modpost writes (`Documentation/kbuild/modules.rst` of the kernel). What every reader of files needs
 //! lives here too, as the lowest room: unpacking, findings with their lines, and naming a file of another format.
 
-mod crc;
 mod kabi_module;
 mod looks;
 mod problems;
@@ -17,7 +16,6 @@ use std::fmt;
 
 use smol_str::SmolStr;
 
-pub use crc::Crc;
 pub use kabi_module::{is_kabi_module_file, is_kabi_module_folder, kabi_module_types};
 pub use looks::looks_like;
 pub(crate) use problems::shown;
@@ -25,6 +23,29 @@ pub use problems::{PROBLEM_LIMIT, Problem, Problems};
 pub(crate) use read::parse_line;
 pub use read::{Read, SymversError};
 pub use unpack::{UNPACK_LIMIT, UnpackError, read_file, unpack, unpack_stream};
+
+/// The modversion CRC of an exported symbol; zero means the kernel leaves the symbol unversioned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Crc(pub u32);
+
+impl Crc {
+    /// Whether the symbol carries no CRC: `CONFIG_MODVERSIONS` off, or an assembly export without prototype.
+    #[must_use]
+    pub fn is_unversioned(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl fmt::Display for Crc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // There are two of them in every line of a comparison, and padding a number costs many times as much.
+        let mut text = *b"0x00000000";
+        for (place, digit) in text.iter_mut().skip(2).rev().enumerate() {
+            *digit = b"0123456789abcdef"[(self.0 >> (4 * place)) as usize & 0xf];
+        }
+        f.write_str(str::from_utf8(&text).unwrap_or_default())
+    }
+}
 
 /// Who may use an export: the word in the fourth column of `Module.symvers`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
