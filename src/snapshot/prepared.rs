@@ -207,8 +207,12 @@ impl Prepared {
         let macros = self.tree.option_macros()?.unwrap_or_default();
         let bare = bare_hex(&macros, &self.config);
         for change in changes {
-            if change.new.is_none() || !is_kconfig(&change.path) {
+            if !is_kconfig(&change.path) {
                 continue;
+            }
+            // Nobody knows what a file said that is gone.
+            if change.new.is_none() {
+                return Ok(true);
             }
             let text = self.read(&change.path)?;
             let mut words = bare.iter().map(String::as_str).chain(["hex"]);
