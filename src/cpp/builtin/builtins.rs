@@ -64,13 +64,14 @@ impl Run<'_> {
                 )));
             }
             // Where the text is dropped its value does not matter either.
-            _ if self.in_directive || self.printer.is_skipping => return Ok(false),
-            _ => {
+            _ if self.printer.is_skipping && !self.in_directive => return Ok(false),
+            Sym::HAS_INCLUDE | Sym::HAS_INCLUDE_NEXT if !self.in_directive => {
                 return Err(Stop::Refused(format!(
-                    "{} outside of #if",
+                    "{} outside of a directive",
                     self.state.spellings.lossy(name.sym)
                 )));
             }
+            _ => (Kind::Number, self.query(name)?.to_string().into_bytes()),
         };
         let sym = self.state.spellings.intern(&text);
         self.push(

@@ -2,7 +2,6 @@
 
 use super::Stop;
 use super::lexed::How;
-use super::macros::Macros;
 use super::run::Run;
 use super::spelling::Sym;
 use super::token::{Kind, Tok};
@@ -395,7 +394,7 @@ impl Run<'_> {
             .map_err(|message| self.failed(message))
     }
 
-    /// Expands a condition; `defined` and the operators that ask for files and features become numbers.
+    /// Expands a condition; `defined` becomes a number.
     fn condition_tokens(&mut self, toks: &[Tok]) -> Result<Vec<Tok>, Stop> {
         self.in_directive = true;
         let (depth, prevent) = (self.contexts.len(), self.prevent);
@@ -409,11 +408,6 @@ impl Run<'_> {
             match tok.kind {
                 Kind::End => break,
                 Kind::Name if tok.sym == Sym::DEFINED => out.push(self.defined()?),
-                Kind::Name
-                    if tok.flags & super::token::NO_EXPAND == 0 && self.is_query(tok.sym) =>
-                {
-                    out.push(self.query(tok)?);
-                }
                 _ => out.push(tok),
             }
             if out.len() > super::expand::MAX_LIST {
@@ -455,14 +449,8 @@ impl Run<'_> {
         }
     }
 
-    /// Whether the name is an operator that the compiler has.
-    fn is_query(&self, name: Sym) -> bool {
-        (Sym::HAS_INCLUDE.0..=Sym::IS_IDENTIFIER.0).contains(&name.0)
-            && self.table.get(name) == Macros::BUILTIN
-    }
-
-    /// What an operator that asks for a file or a feature answers, as a number.
-    fn query(&mut self, operator: Tok) -> Result<Tok, Stop> {
+    /// What an operator that asks for a file or a feature answers.
+    pub(super) fn query(&mut self, operator: Tok) -> Result<i64, Stop> {
         self.spoil();
         let name = self.state.spellings.lossy(operator.sym);
         let missing =
@@ -497,12 +485,11 @@ impl Run<'_> {
         let Some((angled, header)) = self.header_of(&operand) else {
             return Err(missing(self));
         };
-        let found = self.resolve(how, angled, header).is_some();
-        Ok(self.truth(found))
+        Ok(self.resolve(how, angled, header).is_some().into())
     }
 
     /// What the compiler answers.
-    fn ask(&mut self, operator: &str, operand: &[Tok]) -> Result<Tok, Stop> {
+    fn ask(&mut self, operator: &str, operand: &[Tok]) -> Result<i64, Stop> {
         let mut question = format!("{operator}(");
         for tok in operand {
             question.push_str(&self.state.spellings.lossy(tok.sym));
@@ -511,8 +498,7 @@ impl Run<'_> {
         let file = self.file.clone();
         let setup = &self.setup;
         let others = || super::questions(&file, &self.state.spellings);
-        let answer = self
-            .state
+        self.state
             .compilers
             .ask(
                 &setup.probe,
@@ -520,12 +506,7 @@ impl Run<'_> {
                 &question,
                 others,
             )
-            .map_err(|refusal| Stop::Refused(refusal.0))?;
-        Ok(Tok {
-            sym: self.state.spellings.intern(answer.to_string().as_bytes()),
-            kind: Kind::Number,
-            ..Tok::END
-        })
+            .map_err(|refusal| Stop::Refused(refusal.0))
     }
 }
 

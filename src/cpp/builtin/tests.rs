@@ -216,6 +216,18 @@ fn directives() {
     );
 }
 
+/// Operators that ask for features are answered in text, too, where the compiler expands them.
+#[test]
+fn questions_in_text() {
+    agrees(
+        "#define A __has_attribute(cold)\n#define HAS __has_attribute\n#define S(x) #x\n#define T(x) S(x)\n\
+         a A; HAS(zork) HAS (cold)\n#ifdef __has_attribute\nb\n#endif\nS(__has_attribute(cold)) T(__has_attribute(cold))\n\
+         T(A) __has_attribute\n(cold) c __LINE__ __has_builtin(__builtin_expect) + __has_attribute(gnu::cold)\n\
+         #if HAS(cold) && A && defined __has_include\nd\n#endif\n\
+         #define U __has_include(\"a.c\")\n#if U\ne\n#endif\nint f(void) { return A + __has_attribute(zork); }\n",
+    );
+}
+
 /// Headers are found, passed over and entered as the compiler does, and every file that is opened is listed.
 #[test]
 fn headers() {
