@@ -9,7 +9,7 @@ use time::Date;
 use crate::compare::{Comparison, KnownCauses, Reach, Side};
 use crate::policy::{AllowedBreaks, ApprovalStanding, Decisions, Severity};
 use crate::report::{
-    ApprovalState, ApprovalUse, ClassifiedChange, PolicyFindings, Report, RuleUse, to_approve,
+    ApprovalState, ApprovalUse, ClassifiedChange, PolicyFindings, Report, RuleUse,
 };
 
 /// The decisions of a run, and which symbols each approval was asked about.
@@ -41,7 +41,7 @@ impl<'a> Decided<'a> {
     ) -> BTreeMap<String, Vec<usize>> {
         let rules = self.decisions.rules.ask_for_causes();
         let mut reached = BTreeMap::new();
-        if !rules && self.decisions.approvals.is_empty() {
+        if !rules && !self.may_approve() {
             return reached;
         }
         let wanted: Vec<String> = comparison
@@ -78,6 +78,11 @@ impl<'a> Decided<'a> {
             reached.insert(symbol, all);
         }
         reached
+    }
+
+    /// Whether there is an approval at all.
+    pub(super) fn may_approve(&self) -> bool {
+        !self.decisions.approvals.is_empty()
     }
 
     fn any_approved(&self, comparison: &Comparison, causes: &[usize]) -> bool {
@@ -189,7 +194,7 @@ pub(super) fn tell(report: &mut Report, told: Told, asked: &Asked) {
     let policy = PolicyFindings {
         rules: rules_used(report, told.rules),
         approvals: approvals_used(report, told.approvals, asked),
-        to_approve: to_approve(report, &told.allowed),
+        allowed: told.allowed,
         ..std::mem::take(&mut report.policy)
     };
     report.policy = policy;

@@ -2,7 +2,7 @@
 
 use super::causes::describe_alone;
 use super::diff::not_comparable;
-use super::findings::sides;
+use super::findings::{detail, facts};
 use crate::baseline::Candidate;
 use crate::compare::{classify, paths};
 use crate::report::{ClassDetail, Explanation, Node, Reason, ReasonCode};
@@ -28,14 +28,12 @@ pub fn explain(
             "name an exported symbol, or a class of change without OLD and NEW",
         )]);
     }
+    let (before, after) = (old.map(facts), new.map(facts));
     let changes = classify(old, new)
         .into_iter()
-        .map(|class| {
-            let (before, after) = sides(class, old, new);
-            ClassDetail {
-                class: class.word().to_owned(),
-                detail: format!("{before} → {after}"),
-            }
+        .map(|class| ClassDetail {
+            class: class.word().to_owned(),
+            detail: detail(class, before.as_ref(), after.as_ref()).into(),
         })
         .collect();
     let mut nodes = Vec::new();

@@ -1,20 +1,19 @@
 //! A comparison judged by policy and by what known modules import.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use smol_str::format_smolstr;
+use smol_str::{SmolStr, format_smolstr};
 
 use super::decided::Decided;
 use crate::compare::{Change, ChangeClass, Comparison, Side};
 use crate::modules::{self, Database, Entry, Outcome, impact};
 use crate::policy::{
-    Decisions, Facet, MODULE_UNKNOWN, Matcher, Origin, ProtectedSet, Severity, Standing, Subject,
-    symbol_fingerprint,
+    Decisions, Facet, Fingerprint, MODULE_UNKNOWN, Matcher, Origin, ProtectedSet, Severity,
+    Standing, Subject,
 };
 use crate::report::{
-    CauseGroup, ClassCount, ClassifiedChange, ExportFacts, Findings, ImportProblem, ModuleImpact,
-    ModuleStatus, SymbolChange, UnprotectedChange,
+    CauseGroup, ClassCount, ClassifiedChange, Detail, ExportFacts, Findings, ImportProblem,
+    ModuleImpact, ModuleStatus, SymbolChange, UnprotectedChange,
 };
 use crate::symvers::{Export, Symvers};
 
@@ -114,6 +113,7 @@ impl<'a> Judge<'a> {
         findings.counts.head = head.symvers.len();
         // Of each change, in their order.
         let mut protected = Vec::with_capacity(comparison.changes.len());
+        findings.symbols.reserve(comparison.changes.len());
         let mut walk = self.protected.walk();
         for (&symbol, change) in &comparison.changes {
             let all = reached.get(symbol).unwrap_or(&change.causes);
@@ -155,10 +155,14 @@ impl<'a> Judge<'a> {
         let lists = list_names(origins);
         let export = change.base.or(change.head);
         let subject = export.map(|export| self.subject(export, &lists, standing));
+        let (base, head) = (change.base.map(facts), change.head.map(facts));
         let changes: Vec<ClassifiedChange> = change
             .classes
             .iter()
-            .map(|&class| self.classified(subject.as_ref(), class, change, reached, comparison))
+            .map(|&class| {
+                let detail = detail(class, base.as_ref(), head.as_ref());
+                self.classified(subject.as_ref(), class, detail, reached, comparison)
+            })
             .collect();
         let severity = changes.iter().map(|change| change.severity).max();
         SymbolChange {
@@ -172,8 +176,8 @@ impl<'a> Judge<'a> {
                 .unwrap_or_default(),
             severity: severity.unwrap_or(Severity::Note),
             changes,
-            base: change.base.map(facts),
-            head: change.head.map(facts),
+            base,
+            head,
             causes: change
                 .causes
                 .iter()
@@ -197,7 +201,7 @@ impl<'a> Judge<'a> {
         &self,
         subject: Option<&Subject<'_>>,
         class: ChangeClass,
-        change: &Change,
+        detail: Detail,
         reached: &[usize],
         comparison: &Comparison,
     ) -> ClassifiedChange {
@@ -220,14 +224,13 @@ impl<'a> Judge<'a> {
             },
         };
         let symbol = subject.map_or("", |subject| subject.symbol);
-        let (before, after) = sides(class, change.base, change.head);
         let own = causes
             .is_empty()
-            .then(|| symbol_fingerprint(symbol, class, &before, &after));
+            .then(|| Fingerprint::of_symbol(symbol, class, detail.before(), detail.after()));
         let mut classified = ClassifiedChange {
             class: class.word().into(),
             severity: ruling.severity,
-            detail: [&*before, " → ", &*after].concat(),
+            detail,
             rule: self.decided.rule_text(ruling.rule),
             fingerprint: None,
             approved: false,
@@ -235,7 +238,9 @@ impl<'a> Judge<'a> {
         };
         let causes = causes.iter().map(|&cause| &comparison.causes[cause]);
         let fingerprints = causes.map(|cause| cause.fingerprint.as_str());
-        let fingerprints = fingerprints.chain(own.as_deref());
+        let digits = own.filter(|_| self.decided.may_approve());
+        let digits = digits.map(Fingerprint::digits);
+        let fingerprints = fingerprints.chain(digits.as_deref());
         let lacking = self.decided.approve(symbol, fingerprints, &mut classified);
         // The causes of a changed CRC are approved one by one.
         if class == ChangeClass::CrcChanged
@@ -380,9 +385,9 @@ fn causes_of(symbol: &str, comparison: &Comparison) -> Vec<String> {
         .collect()
 }
 
-fn facts(export: &Export) -> ExportFacts {
+pub(super) fn facts(export: &Export) -> ExportFacts {
     ExportFacts {
-        crc: format_smolstr!("{}", export.crc),
+        crc: export.crc.text(),
         module: export.module.clone(),
         class: export.class.to_word(),
         namespace: export.namespace.clone(),
@@ -390,33 +395,32 @@ fn facts(export: &Export) -> ExportFacts {
 }
 
 /// What a class is about, on both sides.
-pub(super) fn sides<'a>(
+pub(super) fn detail(
     class: ChangeClass,
-    base: Option<&'a Export>,
-    head: Option<&'a Export>,
-) -> (Cow<'a, str>, Cow<'a, str>) {
-    let show = |side: Option<&'a Export>| -> Cow<'a, str> {
+    base: Option<&ExportFacts>,
+    head: Option<&ExportFacts>,
+) -> Detail {
+    let show = |side: Option<&ExportFacts>| -> SmolStr {
         let Some(export) = side else {
-            return "not exported".into();
+            return SmolStr::new_static("not exported");
         };
         match class {
-            ChangeClass::CrcChanged | ChangeClass::Unversioned => export.crc.to_string().into(),
-            ChangeClass::ExportTightened | ChangeClass::ExportLoosened => {
-                export.class.word().into()
-            }
+            ChangeClass::CrcChanged | ChangeClass::Unversioned => export.crc.clone(),
+            ChangeClass::ExportTightened | ChangeClass::ExportLoosened => (&*export.class).into(),
             ChangeClass::NamespaceGained
             | ChangeClass::NamespaceChanged
             | ChangeClass::NamespaceRestricted
             | ChangeClass::NamespaceDropped => {
-                export.namespace.as_deref().unwrap_or("no namespace").into()
+                let none = || SmolStr::new_static("no namespace");
+                export.namespace.clone().unwrap_or_else(none)
             }
-            ChangeClass::MovedToModule | ChangeClass::MovedToVmlinux => (&*export.module).into(),
+            ChangeClass::MovedToModule | ChangeClass::MovedToVmlinux => export.module.clone(),
             ChangeClass::Removed | ChangeClass::Added => {
-                format!("{} in {}", export.class.word(), export.module).into()
+                format_smolstr!("{} in {}", export.class, export.module)
             }
         }
     };
-    (show(base), show(head))
+    Detail::new(show(base), show(head))
 }
 
 /// `protected` says of each change whether a list protects the symbol, as in the next two functions.

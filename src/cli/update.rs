@@ -180,7 +180,7 @@ impl Update {
                 first.message
             ),
             None => {
-                let all = &report.policy.to_approve;
+                let all = report.to_approve();
                 let first: Vec<&str> = all
                     .iter()
                     .take(NAMED)
@@ -227,7 +227,7 @@ impl Update {
             owner: Some(one.owner.clone()),
             reference: one.reference.clone(),
         });
-        let others = report.policy.to_approve.iter().map(|one| Accepted {
+        let others = report.to_approve().iter().map(|one| Accepted {
             fingerprint: one.fingerprint.clone(),
             what: one.what.clone(),
             symbols: one.symbols,

@@ -23,15 +23,12 @@ use std::path::Path;
 use time::Date;
 
 use super::error::PolicyError;
+use super::fingerprint::Fingerprint;
 use super::table::{TomlFile, TomlTable};
-use crate::compare::ChangeClass;
-use crate::symvers::{read_file, shown};
+use crate::symvers::read_file;
 
 /// The most bytes of such a file.
 const LIMIT: u64 = 16 << 20;
-
-/// The digits of a fingerprint: 128 bits, so that nobody finds two changes with one fingerprint.
-const DIGITS: usize = 32;
 
 /// Keys of an approval.
 const KEYS: [&str; 6] = [
@@ -217,16 +214,11 @@ fn fingerprint(file: &mut TomlFile<'_>, table: TomlTable<'_>) -> Option<String> 
         file.problem(table.line, message);
         return None;
     };
-    let hexadecimal = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    if text.len() == DIGITS && text.bytes().all(hexadecimal) {
-        return Some(text);
+    if let Err(message) = Fingerprint::from_digits(&text) {
+        file.problem(line, message);
+        return None;
     }
-    let message = format!(
-        "`{}` is no fingerprint; expected {DIGITS} digits of 0-9 and a-f, as a report prints them",
-        shown(&text)
-    );
-    file.problem(line, message);
-    None
+    Some(text)
 }
 
 /// A text that must say something.
@@ -243,20 +235,6 @@ fn said(file: &mut TomlFile<'_>, table: TomlTable<'_>, key: &str) -> Option<Stri
             None
         }
     }
-}
-
-/// The fingerprint of a change of a symbol that no definition explains: it was removed, its export, its namespace or
-/// its module changed, or its CRC did and no types are known.
-#[must_use]
-pub fn symbol_fingerprint(symbol: &str, class: ChangeClass, base: &str, head: &str) -> String {
-    let parts = ["symbol", symbol, class.word(), base, head];
-    let mut text = Vec::with_capacity(parts.iter().map(|part| 8 + part.len()).sum());
-    for part in parts {
-        text.extend((part.len() as u64).to_le_bytes());
-        text.extend(part.as_bytes());
-    }
-    let digits = blake3::hash(&text).to_hex();
-    digits.get(..DIGITS).unwrap_or(&digits).to_owned()
 }
 
 #[cfg(test)]
@@ -359,22 +337,5 @@ mod tests {
             Standing::Approved(_)
         ));
         assert_eq!(all.len(), 1);
-    }
-
-    /// A fingerprint covers symbol, class and both sides, each by itself.
-    #[test]
-    fn fingerprints_differ() {
-        let of = |symbol, class, base, head| symbol_fingerprint(symbol, class, base, head);
-        let one = of("a", ChangeClass::Removed, "b", "c");
-        assert_eq!(one.len(), DIGITS);
-        assert_eq!(one, of("a", ChangeClass::Removed, "b", "c"));
-        for other in [
-            of("x", ChangeClass::Removed, "b", "c"),
-            of("a", ChangeClass::ExportTightened, "b", "c"),
-            of("a", ChangeClass::Removed, "bc", ""),
-            of("a", ChangeClass::Removed, "b", "d"),
-        ] {
-            assert_ne!(one, other);
-        }
     }
 }

@@ -6,45 +6,82 @@ use std::fmt::Write as _;
 use foldhash::fast::RandomState;
 
 use super::view::{failing, place};
-use super::{Approvable, Cause, Findings, Report, SymbolChange, class_text, clip, escape, wording};
-use crate::policy::{AllowedBreaks, Severity};
+use super::{
+    Approvable, Cause, ClassifiedChange, Findings, Report, SymbolChange, class_text, clip, escape,
+    wording,
+};
+use crate::policy::{AllowedBreaks, Fingerprint, Severity};
 
-/// The changes that fail the run and that approvals could cover: definitions in the order of the report, then symbols.
-///
-/// `allowed` are breaks that files of another tool accept; they are named in the entry for who decides.
-#[must_use]
-pub fn to_approve(report: &Report, allowed: &[AllowedBreaks]) -> Vec<Approvable> {
+impl Report {
+    /// What would have to be approved for the run to pass: definitions in the order of the report, then symbols.
+    #[must_use]
+    pub fn to_approve(&self) -> &[Approvable] {
+        let all = || lacking(self).iter().map(|one| one.entry(self)).collect();
+        self.policy.to_approve.0.get_or_init(all)
+    }
+
+    /// The first of these entries, and how many there are in all.
+    #[must_use]
+    pub fn first_to_approve(&self, most: usize) -> (Vec<Approvable>, usize) {
+        if let Some(all) = self.policy.to_approve.0.get() {
+            return (all.iter().take(most).cloned().collect(), all.len());
+        }
+        let all = lacking(self);
+        let first = all.iter().take(most).map(|one| one.entry(self));
+        (first.collect(), all.len())
+    }
+}
+
+/// A change that fails the run and that an approval could cover.
+enum Lacking<'a> {
+    /// A definition, with the number of symbols that fail for it.
+    Cause(&'a Cause, usize),
+    /// A change of a symbol that no definition explains.
+    Symbol(&'a SymbolChange, &'a ClassifiedChange, Fingerprint),
+}
+
+impl Lacking<'_> {
+    fn entry(&self, report: &Report) -> Approvable {
+        match self {
+            Lacking::Cause(cause, symbols) => of_cause(cause, *symbols, &report.policy.allowed),
+            Lacking::Symbol(symbol, change, fingerprint) => of_symbol(symbol, change, *fingerprint),
+        }
+    }
+}
+
+fn lacking(report: &Report) -> Vec<Lacking<'_>> {
     let mut symbols: Vec<&SymbolChange> = decisive(report).flat_map(failing).collect();
     symbols.sort_by(|a, b| a.symbol.cmp(&b.symbol));
-    // How many symbols lack each fingerprint, and the last of them. Only looked up.
-    let mut lacking: HashMap<&str, (usize, &str), RandomState> = HashMap::default();
+    // How many symbols lack each definition, and the last of them. Only looked up.
+    let mut definitions: HashMap<&str, (usize, &str), RandomState> = HashMap::default();
     for symbol in &symbols {
-        for fingerprint in missing(symbol) {
-            let (count, last) = lacking.entry(fingerprint).or_default();
+        for cause in breaks(symbol).flat_map(|change| &change.unapproved) {
+            let (count, last) = definitions.entry(cause).or_default();
             if *count == 0 || *last != symbol.symbol {
                 (*count, *last) = (*count + 1, &symbol.symbol);
             }
         }
     }
-    let mut entries = Vec::new();
+    let mut all: Vec<Lacking<'_>> = Vec::new();
     for cause in &report.causes {
-        if let Some((symbols, _)) = lacking.remove(cause.id.as_str()) {
-            entries.push(of_cause(cause, symbols, allowed));
+        if let Some((symbols, _)) = definitions.remove(cause.id.as_str()) {
+            all.push(Lacking::Cause(cause, symbols));
         }
     }
-    for symbol in symbols {
-        for change in &symbol.changes {
-            let Some(fingerprint) = &change.fingerprint else {
-                continue;
-            };
-            if lacking.remove(fingerprint.as_str()).is_some() {
-                let title = class_text(&change.class).title;
-                let what = [&*symbol.symbol, ": ", title, " (", &*change.detail, ")"].concat();
-                entries.push(approvable(fingerprint, &what, Vec::new(), 1));
+    // A commit can bring the very change that the tip has.
+    for same in symbols.chunk_by(|a, b| a.symbol == b.symbol) {
+        let first = all.len();
+        for (symbol, change) in same.iter().flat_map(|s| breaks(s).map(|c| (*s, c))) {
+            let is_told =
+                |one: &Lacking<'_>, print| matches!(one, Lacking::Symbol(.., of) if *of == print);
+            if let Some(print) = change.fingerprint
+                && !all.iter().skip(first).any(|one| is_told(one, print))
+            {
+                all.push(Lacking::Symbol(symbol, change, print));
             }
         }
     }
-    entries
+    all
 }
 
 /// The findings that can fail the run.
@@ -54,16 +91,10 @@ fn decisive(report: &Report) -> impl Iterator<Item = &Findings> {
     std::iter::once(&report.tip).chain(commits)
 }
 
-/// Fingerprints that keep a symbol failing.
-fn missing(symbol: &SymbolChange) -> impl Iterator<Item = &str> {
-    let failing = symbol
-        .changes
-        .iter()
-        .filter(|c| c.severity == Severity::Fail);
-    failing.flat_map(|change| {
-        let own = change.fingerprint.iter();
-        own.chain(&change.unapproved).map(String::as_str)
-    })
+/// What keeps a symbol failing.
+fn breaks(symbol: &SymbolChange) -> impl Iterator<Item = &ClassifiedChange> {
+    let changes = symbol.changes.iter();
+    changes.filter(|change| change.severity == Severity::Fail)
 }
 
 fn of_cause(cause: &Cause, symbols: usize, allowed: &[AllowedBreaks]) -> Approvable {
@@ -79,15 +110,37 @@ fn of_cause(cause: &Cause, symbols: usize, allowed: &[AllowedBreaks]) -> Approva
             ));
         }
     }
-    approvable(&cause.id, &wording::cause_title(cause), remarks, symbols)
-}
-
-fn approvable(fingerprint: &str, what: &str, remarks: Vec<String>, symbols: usize) -> Approvable {
     Approvable {
-        fingerprint: fingerprint.to_owned(),
-        what: clip(what, wording::NAME_LIMIT),
+        fingerprint: cause.id.clone(),
+        what: clip(&wording::cause_title(cause), wording::NAME_LIMIT),
         symbols,
         remarks,
+    }
+}
+
+fn of_symbol(
+    symbol: &SymbolChange,
+    change: &ClassifiedChange,
+    fingerprint: Fingerprint,
+) -> Approvable {
+    let title = class_text(&change.class).title;
+    let [before, arrow, after] = change.detail.parts();
+    let what = [
+        &*symbol.symbol,
+        ": ",
+        title,
+        " (",
+        before,
+        arrow,
+        after,
+        ")",
+    ]
+    .concat();
+    Approvable {
+        fingerprint: fingerprint.digits(),
+        what: clip(&what, wording::NAME_LIMIT),
+        symbols: 1,
+        remarks: Vec::new(),
     }
 }
 

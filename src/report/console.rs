@@ -4,8 +4,8 @@ use anstyle::{AnsiColor, Style};
 
 use super::view::{View, module_name, tells, without_cause};
 use super::{
-    Cause, CommitFindings, ModuleImpact, ModuleStatus, Options, Reason, Report, Verdict,
-    class_text, clip, escape::terminal,
+    Approvable, Cause, CommitFindings, ModuleImpact, ModuleStatus, Options, Reason, Report,
+    Verdict, class_text, clip, escape::terminal,
 };
 use super::{policy_text, view, wording};
 
@@ -45,7 +45,8 @@ pub fn render(report: &Report, options: &Options) -> String {
         full: &options.full,
     };
     // Causes say most, so all else gets fewer rows until the worst causes have room.
-    let pages = ROWS.map(|rows| Page::new(&view, ink(rows)));
+    let entries = report.first_to_approve(options.console_lines);
+    let pages = ROWS.map(|rows| Page::new(&view, ink(rows), entries.1 > 0));
     let wanted = MAX_CAUSES.min(report.causes.len()) + 3;
     let [full, middle, short] = pages;
     let page = [full, middle]
@@ -59,7 +60,7 @@ pub fn render(report: &Report, options: &Options) -> String {
         .ink
         .lines
         .saturating_sub(lines.len() + page.after.len());
-    let accept = to_approve(&view, page.ink, left);
+    let accept = to_approve(&entries, page.ink, left);
     let provenance = page.after.len().saturating_sub(page.provenance);
     let (sections, provenance) = page.after.split_at(provenance.min(page.after.len()));
     lines.extend_from_slice(sections);
@@ -82,7 +83,7 @@ struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    fn new(view: &View<'_>, ink: Ink<'a>) -> Self {
+    fn new(view: &View<'_>, ink: Ink<'a>, to_approve: bool) -> Self {
         let mut before = vec![headline(view, ink)];
         before.extend(reasons(view, ink));
         let sections = [
@@ -105,10 +106,7 @@ impl<'a> Page<'a> {
             before,
             after,
             provenance: lines,
-            reserved: match view.report.policy.to_approve.is_empty() {
-                true => 0,
-                false => ENTRY_LINES,
-            },
+            reserved: if to_approve { ENTRY_LINES } else { 0 },
         }
     }
 
@@ -395,18 +393,17 @@ fn rules(view: &View<'_>, ink: Ink<'_>) -> Vec<String> {
 }
 
 /// Entries to paste, as many as fit whole into the lines that are left.
-fn to_approve(view: &View<'_>, ink: Ink<'_>, left: usize) -> Vec<String> {
-    let entries = &view.report.policy.to_approve;
-    let mut lines = ink.heading(&policy_text::to_approve_heading(view.report));
+fn to_approve((first, count): &(Vec<Approvable>, usize), ink: Ink<'_>, left: usize) -> Vec<String> {
+    let mut lines = ink.heading(&policy_text::to_approve_heading(*count));
     let heading = lines.len();
     let mut shown = 0;
-    for entry in entries {
+    for entry in first {
         let block: Vec<String> = entry
             .toml()
             .lines()
             .map(|line| ink.plain("  ", line))
             .collect();
-        let spare = usize::from(shown + 1 < entries.len());
+        let spare = usize::from(shown + 1 < *count);
         if lines.len() + block.len() + spare > left {
             break;
         }
@@ -414,10 +411,10 @@ fn to_approve(view: &View<'_>, ink: Ink<'_>, left: usize) -> Vec<String> {
         shown += 1;
     }
     if lines.len() > heading {
-        lines.extend(rest(ink, entries.len(), shown, "change"));
+        lines.extend(rest(ink, *count, shown, "change"));
         return lines;
     }
-    match (entries.len(), left) {
+    match (*count, left) {
         (0, _) | (_, 0 | 1) => Vec::new(),
         (count, _) => {
             let count = wording::counted(count, "change");

@@ -91,8 +91,8 @@ fn of_symbol<'a>(view: &View<'a>, symbol: &'a SymbolChange) -> Finding<'a> {
         rule: worst.map_or(String::new(), |c| c.class.to_string()),
         severity: observed(view.report, symbol.severity),
         approved: symbol.is_approved().then(|| {
-            let prints = symbol.changes.iter().filter_map(|c| c.fingerprint.as_ref());
-            let lines = prints.filter_map(|print| view.approval(print));
+            let prints = symbol.changes.iter().filter_map(|c| c.fingerprint);
+            let lines = prints.filter_map(|print| view.approval(&print.digits()));
             let lines: Vec<String> = lines.map(policy_text::approval_line).collect();
             lines.join("; ")
         }),

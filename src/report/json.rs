@@ -7,6 +7,7 @@ use super::{Error, Report, SCHEMA, escape};
 /// Writes the whole report, indented by two blanks, with a final LF. The same report gives the same bytes.
 #[must_use]
 pub fn render(report: &Report) -> String {
+    let _ = report.to_approve();
     // INVARIANT: a report holds strings, numbers, lists and structs only, and a String takes every byte.
     let document = serde_json::to_string_pretty(report)
         .expect("a report has no map with keys that are not strings");

@@ -20,6 +20,7 @@ use super::{
     Verdict, class_text, clip,
 };
 use super::{escape, policy_text, wording};
+use crate::policy::Fingerprint;
 
 /// Most cases; viewers refuse far larger reports.
 const MAX_CASES: usize = 20_000;
@@ -372,7 +373,10 @@ fn of_symbol(view: &View<'_>, root: &str, symbol: &SymbolChange) -> Case {
         .changes
         .iter()
         .filter(|change| change.approved)
-        .flat_map(|change| change.fingerprint.iter().chain(&symbol.causes).cloned())
+        .flat_map(|change| {
+            let own = change.fingerprint.map(Fingerprint::digits).into_iter();
+            own.chain(symbol.causes.iter().cloned())
+        })
         .collect();
     let approved = match symbol.is_approved() {
         true => policy_text::approved_by(view, &fingerprints),
@@ -389,7 +393,8 @@ fn of_symbol(view: &View<'_>, root: &str, symbol: &SymbolChange) -> Case {
     }
     for change in &symbol.changes {
         text.extend(change.rule.iter().map(|rule| format!("rule {rule}")));
-        text.extend(change.fingerprint.iter().flat_map(|id| entry(view, id)));
+        let own = change.fingerprint.map(Fingerprint::digits);
+        text.extend(own.iter().flat_map(|id| entry(view, id)));
     }
     Case {
         class: module_class(root, export.map_or("unknown", |e| &e.module)),

@@ -363,16 +363,14 @@ fn bullets(view: &View<'_>, heading: &str, lines: Vec<String>) -> String {
 
 /// The entries to paste, in one block.
 fn to_approve(view: &View<'_>) -> String {
-    let report = view.report;
-    let entries = &report.policy.to_approve;
-    if entries.is_empty() {
+    let (first, count) = view.report.first_to_approve(MAX_CAUSES);
+    if count == 0 {
         return String::new();
     }
-    let shown = entries.iter().take(MAX_CAUSES);
-    let block: Vec<String> = shown.map(Approvable::toml).collect();
-    let heading = policy_text::to_approve_heading(report);
+    let block: Vec<String> = first.iter().map(Approvable::toml).collect();
+    let heading = policy_text::to_approve_heading(count);
     let mut body = markdown_block(block.join("\n").trim_end(), "toml");
-    body.push_str(&rest(view, entries.len(), MAX_CAUSES, "change"));
+    body.push_str(&rest(view, count, MAX_CAUSES, "change"));
     format!("\n{}", folded(&markdown(&heading), &body))
 }
 

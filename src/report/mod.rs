@@ -22,6 +22,7 @@ mod approve;
 mod classes;
 pub mod codequality;
 pub mod console;
+mod detail;
 mod error;
 pub mod escape;
 #[cfg(test)]
@@ -52,8 +53,8 @@ pub mod validation;
 mod view;
 mod wording;
 
-pub use approve::to_approve;
 pub use classes::{CLASSES, ClassText, class_text};
+pub use detail::Detail;
 pub use error::Error;
 pub use format::{Format, Output, check_outputs};
 pub use hidden::*;

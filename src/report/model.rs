@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::borrow::Cow;
 
+use super::detail::Detail;
 use super::hidden::HiddenFindings;
 use super::policy::PolicyFindings;
 use super::sandbox::SandboxFacts;
+use crate::policy::Fingerprint;
 pub use crate::policy::Severity;
 
 /// Name and version of the document's schema.
@@ -477,14 +479,16 @@ pub struct ClassifiedChange {
     pub class: Cow<'static, str>,
     /// What it does to the verdict.
     pub severity: Severity,
-    /// One line: `crc 0x5b7070d6 → 0x6a1c2f30`, `EXPORT_SYMBOL → EXPORT_SYMBOL_GPL`.
-    pub detail: String,
+    /// One line: `0x5b7070d6 → 0x6a1c2f30`, `EXPORT_SYMBOL → EXPORT_SYMBOL_GPL`.
+    #[schemars(with = "String")]
+    pub detail: Detail,
     /// The rule that set the severity, as `FILE:LINE: RULE`; none for the built-in one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rule: Option<String>,
     /// What an approval of this change names; a changed CRC is approved by its causes.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub fingerprint: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub fingerprint: Option<Fingerprint>,
     /// Whether approvals cover it; it then has the severity `note`.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub approved: bool,

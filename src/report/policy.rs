@@ -1,9 +1,12 @@
 //! The part of the report about rules, approvals and the policy itself.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
+
+use crate::policy::AllowedBreaks;
 
 /// What people decided beforehand, what it did to this run, and what it lacks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -22,8 +25,12 @@ pub struct PolicyFindings {
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub approvals: Vec<ApprovalUse>,
     /// What would have to be approved for the run to pass.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub to_approve: Vec<Approvable>,
+    #[serde(skip_serializing_if = "ToApprove::is_empty", default)]
+    #[schemars(with = "Vec<Approvable>")]
+    pub to_approve: ToApprove,
+    /// Breaks that files of another tool accept: named beside what could be approved.
+    #[serde(skip)]
+    pub allowed: Vec<AllowedBreaks>,
 }
 
 impl PolicyFindings {
@@ -36,6 +43,38 @@ impl PolicyFindings {
     /// The approvals in one state.
     pub fn in_state(&self, state: ApprovalState) -> impl Iterator<Item = &ApprovalUse> {
         self.approvals.iter().filter(move |one| one.state == state)
+    }
+}
+
+/// The entries that would have to be approved, for [`Report::to_approve`](super::Report::to_approve). Made of the rest of the
+/// report when somebody first asks for all of them: where every export is protected there are tens of thousands, and most
+/// are never looked at.
+#[derive(Clone, Debug, Default, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<Approvable>", into = "Vec<Approvable>")]
+pub struct ToApprove(pub(super) OnceLock<Vec<Approvable>>);
+
+impl ToApprove {
+    /// Whether there is none, as far as they are made.
+    fn is_empty(&self) -> bool {
+        self.0.get().is_none_or(Vec::is_empty)
+    }
+}
+
+impl PartialEq for ToApprove {
+    fn eq(&self, other: &ToApprove) -> bool {
+        self.is_empty() && other.is_empty() || self.0.get() == other.0.get()
+    }
+}
+
+impl From<Vec<Approvable>> for ToApprove {
+    fn from(entries: Vec<Approvable>) -> ToApprove {
+        ToApprove(entries.into())
+    }
+}
+
+impl From<ToApprove> for Vec<Approvable> {
+    fn from(entries: ToApprove) -> Vec<Approvable> {
+        entries.0.into_inner().unwrap_or_default()
     }
 }
 

@@ -3,8 +3,8 @@
 use super::view::View;
 use super::wording::{NAME_LIMIT, counted, examples, thousands};
 use super::{
-    ApprovalState, ApprovalUse, HiddenChange, LayoutProof, LayoutVerdict, PolicyEdit, Report,
-    RuleUse, Severity, SlotBudget, clip,
+    ApprovalState, ApprovalUse, HiddenChange, LayoutProof, LayoutVerdict, PolicyEdit, RuleUse,
+    Severity, SlotBudget, clip,
 };
 use crate::policy::HIDDEN_LAYOUT;
 
@@ -71,8 +71,7 @@ pub(super) fn rule_line(rule: &RuleUse) -> String {
 }
 
 /// Heading of the entries to paste.
-pub(super) fn to_approve_heading(report: &Report) -> String {
-    let count = report.policy.to_approve.len();
+pub(super) fn to_approve_heading(count: usize) -> String {
     format!(
         "To accept {}: fill in reason and owner, and add to approvals.toml",
         match count {

@@ -1,6 +1,7 @@
 //! Sample reports: one of each verdict, and one made of hostile text.
 
 use super::*;
+use crate::policy::Fingerprint;
 
 /// Every sample with its name.
 pub(super) fn all() -> Vec<(&'static str, Report)> {
@@ -142,12 +143,18 @@ fn change(class: &str, severity: Severity, detail: &str) -> ClassifiedChange {
     ClassifiedChange {
         class: class.to_owned().into(),
         severity,
-        detail: detail.to_owned(),
+        detail: detail.to_owned().into(),
         rule: None,
         fingerprint: None,
         approved: false,
         unapproved: Vec::new(),
     }
+}
+
+/// What an approval of the removal names.
+fn of_removed(symbol: &str) -> Fingerprint {
+    let class = crate::compare::ChangeClass::Removed;
+    Fingerprint::of_symbol(symbol, class, "EXPORT_SYMBOL in vmlinux", "not exported")
 }
 
 /// A protected symbol whose CRC changed through `cause`.
@@ -499,7 +506,7 @@ pub(super) fn approved() -> Report {
         symbol.changes[0].severity = Severity::Note;
         symbol.changes[0].approved = true;
     }
-    symbols[0].changes[0].fingerprint = Some("c-removed".to_owned());
+    symbols[0].changes[0].fingerprint = Some(of_removed("kmem_cache_obsolete"));
     let mut moved = used_only("crc32c");
     moved.severity = Severity::Note;
     moved.changes[0].severity = Severity::Note;
@@ -539,11 +546,15 @@ pub(super) fn approved() -> Report {
                 ApprovalUse {
                     what: "kmem_cache_obsolete: removed".to_owned(),
                     symbols: vec!["kmem_cache_obsolete".to_owned()],
-                    ..approval("c-removed", ApprovalState::Used, None)
+                    ..approval(
+                        &of_removed("kmem_cache_obsolete").digits(),
+                        ApprovalState::Used,
+                        None,
+                    )
                 },
                 approval("c-other", ApprovalState::Unused, None),
             ],
-            to_approve: Vec::new(),
+            ..PolicyFindings::default()
         },
         ..pass()
     }
@@ -557,7 +568,7 @@ pub(super) fn partly_approved() -> Report {
             if change.class == "crc-changed" {
                 change.unapproved = symbol.causes.clone();
             } else {
-                change.fingerprint = Some(format!("c-{}", symbol.symbol));
+                change.fingerprint = Some(of_removed(&symbol.symbol));
             }
         }
     }
@@ -566,7 +577,6 @@ pub(super) fn partly_approved() -> Report {
         ApprovalState::Expired,
         Some("2026-01-31"),
     )];
-    report.policy.to_approve = to_approve(&report, &[]);
     report
 }
 
@@ -717,7 +727,7 @@ pub(super) fn hostile() -> Report {
             symbols: vec![text()],
             ..approval("c-sk-buff", ApprovalState::Expired, None)
         }],
-        to_approve: Vec::new(),
+        ..PolicyFindings::default()
     };
     report.reasons = Vec::new();
     report.provenance = Provenance {
@@ -747,7 +757,7 @@ pub(super) fn hostile() -> Report {
         symbol.lists = vec![text()];
         symbol.used_by = vec![text()];
         for change in &mut symbol.changes {
-            change.detail = text();
+            change.detail = text().into();
         }
         for export in [&mut symbol.base, &mut symbol.head].into_iter().flatten() {
             export.module = text().into();
@@ -780,10 +790,9 @@ pub(super) fn hostile() -> Report {
     }
     for symbol in &mut report.tip.symbols {
         for change in &mut symbol.changes {
-            change.fingerprint = Some(symbol.symbol.to_string());
+            change.fingerprint = Some(of_removed(&symbol.symbol));
         }
     }
-    report.policy.to_approve = to_approve(&report, &[]);
     for commit in &mut report.commits {
         (commit.commit.subject, commit.commit.author, commit.config) =
             (text(), text(), vec![text()]);

@@ -131,6 +131,9 @@ pub fn render(set: &ReportSet, format: Format, options: &Options) -> Option<Stri
 
 fn json(set: &ReportSet) -> String {
     // INVARIANT: a set holds strings, numbers, lists and structs only, and a String takes every byte.
+    for target in &set.reports {
+        let _ = target.to_approve();
+    }
     let document = serde_json::to_string_pretty(set).expect("a set has no map");
     let mut out = escape::json_document(&document);
     out.push('\n');

@@ -1,5 +1,6 @@
 //! What several renderers need to look up in a report.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use foldhash::fast::RandomState;
@@ -21,7 +22,7 @@ pub(super) struct View<'a> {
     failing: BTreeSet<&'a str>,
     witnesses: BTreeMap<&'a str, &'a [String]>,
     /// Only looked up.
-    to_approve: HashMap<&'a str, &'a Approvable, RandomState>,
+    to_approve: OnceCell<HashMap<&'a str, &'a Approvable, RandomState>>,
     used: BTreeMap<&'a str, &'a ApprovalUse>,
 }
 
@@ -41,12 +42,7 @@ impl<'a> View<'a> {
             at_tip: report.tip.causes.iter().map(String::as_str).collect(),
             failing: BTreeSet::new(),
             witnesses: BTreeMap::new(),
-            to_approve: report
-                .policy
-                .to_approve
-                .iter()
-                .map(|entry| (entry.fingerprint.as_str(), entry))
-                .collect(),
+            to_approve: OnceCell::new(),
             used: report
                 .policy
                 .in_state(ApprovalState::Used)
@@ -134,7 +130,12 @@ impl<'a> View<'a> {
 
     /// The entry that would approve a change, if it has to be approved.
     pub(super) fn entry(&self, fingerprint: &str) -> Option<&'a Approvable> {
-        self.to_approve.get(fingerprint).copied()
+        let all = self.report.to_approve().iter();
+        let all = || {
+            all.map(|entry| (entry.fingerprint.as_str(), entry))
+                .collect()
+        };
+        self.to_approve.get_or_init(all).get(fingerprint).copied()
     }
 
     /// The approval that covers a change.

@@ -341,8 +341,9 @@ pub(super) fn change_line(symbol: &SymbolChange) -> String {
     let changes = symbol.changes.iter().map(|change| {
         let title = class_text(&change.class).title;
         let mut line = title.to_owned();
-        if !change.detail.is_empty() {
-            line.push_str(&format!(" ({})", clip(&change.detail, NAME_LIMIT)));
+        let detail = change.detail.to_string();
+        if !detail.is_empty() {
+            line.push_str(&format!(" ({})", clip(&detail, NAME_LIMIT)));
         }
         if change.approved {
             line.push_str(", approved");

@@ -34,17 +34,34 @@ impl Crc {
     pub fn is_unversioned(self) -> bool {
         self.0 == 0
     }
+
+    /// As `0x` and eight hexadecimal digits.
+    #[must_use]
+    pub fn text(self) -> SmolStr {
+        let mut text = *b"0x00000000";
+        let [_, _, digits @ ..] = &mut text;
+        hexadecimal(&self.0.to_be_bytes(), digits);
+        SmolStr::new(str::from_utf8(&text).unwrap_or_default())
+    }
 }
 
 impl fmt::Display for Crc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // There are two of them in every line of a comparison, and padding a number costs many times as much.
-        let mut text = *b"0x00000000";
-        for (place, digit) in text.iter_mut().skip(2).rev().enumerate() {
-            *digit = b"0123456789abcdef"[(self.0 >> (4 * place)) as usize & 0xf];
-        }
-        f.write_str(str::from_utf8(&text).unwrap_or_default())
+        f.write_str(&self.text())
     }
+}
+
+/// Writes bytes as hexadecimal digits, two each. There are several such texts for every symbol of a comparison, and
+/// formatting costs many times as much.
+pub(crate) fn hexadecimal<'a>(bytes: &[u8], digits: &'a mut [u8]) -> &'a str {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[
+            DIGITS[usize::from(byte >> 4)],
+            DIGITS[usize::from(byte & 0xf)],
+        ]);
+    }
+    str::from_utf8(digits).unwrap_or_default()
 }
 
 /// Who may use an export: the word in the fourth column of `Module.symvers`.
@@ -152,8 +169,9 @@ pub struct Symvers {
 impl FromIterator<Export> for Symvers {
     /// Of several exports of one symbol the last one stays.
     fn from_iter<I: IntoIterator<Item = Export>>(exports: I) -> Symvers {
-        let mut exports: Vec<Export> = exports.into_iter().collect();
-        exports.sort_by(|a, b| a.symbol.cmp(&b.symbol));
+        let exports: Vec<Export> = exports.into_iter().collect();
+        let order = order(&exports);
+        let mut exports = arranged(exports, &order);
         exports.dedup_by(|later, kept| {
             let is_same = later.symbol == kept.symbol;
             if is_same {
@@ -163,6 +181,42 @@ impl FromIterator<Export> for Symvers {
         });
         Symvers { exports }
     }
+}
+
+/// The places of exports in bytewise order of their symbols; those of one symbol in their own order.
+fn order(exports: &[Export]) -> Vec<usize> {
+    if exports.is_sorted_by(|a, b| a.symbol <= b.symbol) {
+        return (0..exports.len()).collect();
+    }
+    // First by numbers that lie side by side: the names themselves lie all over the memory.
+    let start = |name: &str| {
+        let mut bytes = [0; 16];
+        bytes
+            .iter_mut()
+            .zip(name.bytes())
+            .for_each(|(to, from)| *to = from);
+        u128::from_be_bytes(bytes)
+    };
+    let name = |at: usize| exports[at].symbol.as_str();
+    let mut places: Vec<(u128, usize)> =
+        (0..exports.len()).map(|at| (start(name(at)), at)).collect();
+    places.sort_unstable();
+    for same in places.chunk_by_mut(|a, b| a.0 == b.0) {
+        same.sort_by(|a, b| name(a.1).cmp(name(b.1)));
+    }
+    places.into_iter().map(|(_, at)| at).collect()
+}
+
+/// The exports of these places.
+fn arranged(exports: Vec<Export>, order: &[usize]) -> Vec<Export> {
+    if order.iter().enumerate().all(|(at, &place)| at == place) && order.len() == exports.len() {
+        return exports;
+    }
+    let mut exports: Vec<Option<Export>> = exports.into_iter().map(Some).collect();
+    order
+        .iter()
+        .filter_map(|&at| exports.get_mut(at)?.take())
+        .collect()
 }
 
 impl Symvers {

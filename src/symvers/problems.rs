@@ -24,14 +24,15 @@ pub struct Problems {
 }
 
 impl Problems {
-    /// Adds a finding; beyond the limit it is only counted.
+    /// Adds a finding, behind those of its line and of lines before; beyond the limit it is only counted.
     pub fn push(&mut self, line: usize, message: impl Into<String>) {
-        if self.first.len() < PROBLEM_LIMIT {
-            self.first.push(Problem {
-                line,
-                message: message.into(),
-            });
-        } else {
+        let at = self.first.partition_point(|problem| problem.line <= line);
+        if at < PROBLEM_LIMIT {
+            let message = message.into();
+            self.first.insert(at, Problem { line, message });
+        }
+        if at == PROBLEM_LIMIT || self.first.len() > PROBLEM_LIMIT {
+            self.first.truncate(PROBLEM_LIMIT);
             self.more = self.more.saturating_add(1);
         }
     }

@@ -3,17 +3,14 @@
 //! Three columns up to 2.6.17, four up to 5.3, then a namespace: third in 5.4 and 5.5 as first released, last
 //! since kernel commit 5190044c2965 and its back-ports. The order is decided for each line.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::path::Path;
 
-use foldhash::fast::RandomState;
 use smol_str::SmolStr;
 use thiserror::Error;
 
 use super::problems::{Problem, Problems, shown};
 use super::unpack::{self, UNPACK_LIMIT, UnpackError};
-use super::{Crc, Export, ExportClass, Symvers, looks_like};
+use super::{Crc, Export, ExportClass, Symvers, arranged, looks_like, order};
 
 /// A `Module.symvers` file that was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -107,8 +104,9 @@ impl Symvers {
                 }
             }
         }
+        let order = reader.once(order(&reader.exports));
         if reader.problems.is_empty() {
-            reader.finish(name)
+            reader.finish(&order, name)
         } else {
             Err(SymversError::Invalid {
                 name: name.to_owned(),
@@ -130,13 +128,13 @@ impl Symvers {
 }
 
 #[derive(Default)]
-struct Reader<'a> {
+struct Reader {
     /// In the order of the file.
     exports: Vec<Export>,
+    /// The line of each export.
+    lines: Vec<usize>,
     problems: Problems,
     warnings: Vec<Problem>,
-    /// The line that each symbol was read from, and its place in `exports`. Only looked up, never iterated.
-    lines: HashMap<&'a str, (usize, usize), RandomState>,
     /// The module of the line before, which most often is that of the next.
     module: SmolStr,
     /// The first line of each order.
@@ -144,7 +142,7 @@ struct Reader<'a> {
     third: Option<usize>,
 }
 
-impl<'a> Reader<'a> {
+impl Reader {
     /// Makes room for that many lines.
     fn expect(&mut self, lines: usize) {
         // What a line of a file takes in memory is some times its length, so a file of line ends alone gets no more.
@@ -153,7 +151,7 @@ impl<'a> Reader<'a> {
         self.lines.reserve(lines);
     }
 
-    fn line(&mut self, line: &'a [u8], number: usize) {
+    fn line(&mut self, line: &[u8], number: usize) {
         match std::str::from_utf8(line) {
             Ok(line) => self.text(line, number),
             Err(_) => self.problems.push(
@@ -163,7 +161,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn text(&mut self, line: &'a str, number: usize) {
+    fn text(&mut self, line: &str, number: usize) {
         let line = line.strip_suffix('\r').unwrap_or(line);
         if line.trim_ascii().is_empty() || line.starts_with('#') {
             return;
@@ -181,11 +179,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn export(&mut self, line: Line<'a>, number: usize) {
+    fn export(&mut self, line: Line<'_>, number: usize) {
         if self.module != line.module {
             self.module = line.module.into();
         }
-        let symbol = line.symbol;
         let export = line.export(self.module.clone());
         if let ExportClass::Other(word) = &export.class {
             self.warnings.push(Problem {
@@ -196,33 +193,38 @@ impl<'a> Reader<'a> {
                 ),
             });
         }
-        match self.lines.entry(symbol) {
-            Entry::Vacant(vacant) => {
-                vacant.insert((number, self.exports.len()));
-                self.exports.push(export);
+        self.exports.push(export);
+        self.lines.push(number);
+    }
+
+    /// The places of exports sorted by symbol, of each symbol the first alone: what a further line says of the rest.
+    fn once(&mut self, order: Vec<usize>) -> Vec<usize> {
+        let mut firsts: Vec<usize> = Vec::with_capacity(order.len());
+        for at in order {
+            let first = firsts.last().copied();
+            match first.filter(|&first| self.exports[first].symbol == self.exports[at].symbol) {
+                Some(first) => self.repeated(first, at),
+                None => firsts.push(at),
             }
-            Entry::Occupied(before) if self.exports.get(before.get().1) == Some(&export) => {
-                self.warnings.push(Problem {
-                    line: number,
-                    message: format!(
-                        "`{}` is listed again, as in line {}",
-                        export.symbol,
-                        before.get().0
-                    ),
-                });
-            }
-            Entry::Occupied(before) => self.problems.push(
-                number,
-                format!(
-                    "`{}` differs from line {}; expected one line for each symbol",
-                    export.symbol,
-                    before.get().0
-                ),
-            ),
+        }
+        firsts
+    }
+
+    /// Tells of a second line for a symbol.
+    fn repeated(&mut self, first: usize, again: usize) {
+        let (export, line) = (&self.exports[again], self.lines[again]);
+        let (symbol, before) = (&export.symbol, self.lines[first]);
+        if self.exports[first] == *export {
+            let message = format!("`{symbol}` is listed again, as in line {before}");
+            self.warnings.push(Problem { line, message });
+        } else {
+            let message =
+                format!("`{symbol}` differs from line {before}; expected one line for each symbol");
+            self.problems.push(line, message);
         }
     }
 
-    fn finish(mut self, name: &str) -> Result<Read, SymversError> {
+    fn finish(mut self, order: &[usize], name: &str) -> Result<Read, SymversError> {
         if self.exports.is_empty() {
             return Err(SymversError::Empty {
                 name: name.to_owned(),
@@ -239,7 +241,9 @@ impl<'a> Reader<'a> {
         }
         self.warnings.sort();
         Ok(Read {
-            symvers: self.exports.into_iter().collect(),
+            symvers: Symvers {
+                exports: arranged(self.exports, order),
+            },
             warnings: self.warnings,
             partial: PARTIAL.contains(&base_name(name)),
         })
@@ -272,12 +276,8 @@ struct Line<'a> {
 impl<'a> Line<'a> {
     /// Reads one line that is not blank.
     fn parse(line: &'a str) -> Result<Line<'a>, String> {
-        let bytes = line.bytes().enumerate();
-        let tabs = bytes.filter(|(_, byte)| *byte == b'\t').map(|(at, _)| at);
-        let fields = match Fields::between(line, tabs) {
-            Some(fields) => fields,
-            None => Fields::of(line.split_ascii_whitespace()),
-        };
+        let fields =
+            Fields::between_tabs(line).unwrap_or_else(|| Fields::of(line.split_ascii_whitespace()));
         let [crc, symbol, rest @ ..] = fields.first() else {
             return Err("1 column; expected 0xcrc, symbol, module, export type".to_owned());
         };
@@ -311,6 +311,7 @@ impl<'a> Line<'a> {
 }
 
 /// The columns of a line.
+#[derive(Default)]
 struct Fields<'a> {
     columns: [&'a str; 5],
     count: usize,
@@ -319,35 +320,32 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// The columns between the separators; none if there is none.
-    fn between(line: &'a str, separators: impl Iterator<Item = usize>) -> Option<Self> {
-        let mut separators = separators.peekable();
-        separators.peek()?;
+    /// The columns between the tabs; none if there is no tab.
+    fn between_tabs(line: &'a str) -> Option<Self> {
+        let mut all = Fields::default();
         let mut start = 0;
-        let ends = separators.chain([line.len()]);
-        Some(Fields::of(ends.map(|end| {
-            let field = line.get(start..end).unwrap_or_default();
+        for end in memchr::memchr_iter(b'\t', line.as_bytes()) {
+            all.push(line.get(start..end).unwrap_or_default());
             start = end + 1;
-            field
-        })))
+        }
+        all.push(line.get(start..).unwrap_or_default());
+        (start > 0).then_some(all)
     }
 
     fn of(fields: impl Iterator<Item = &'a str>) -> Self {
-        let mut all = Fields {
-            columns: [""; 5],
-            count: 0,
-            extra: None,
-        };
-        for field in fields {
-            match all.columns.get_mut(all.count) {
-                Some(column) => {
-                    *column = field;
-                    all.count += 1;
-                }
-                None => all.extra = all.extra.or(Some(field).filter(|field| !field.is_empty())),
-            }
-        }
+        let mut all = Fields::default();
+        fields.for_each(|field| all.push(field));
         all
+    }
+
+    fn push(&mut self, field: &'a str) {
+        match self.columns.get_mut(self.count) {
+            Some(column) => {
+                *column = field;
+                self.count += 1;
+            }
+            None => self.extra = (self.extra).or(Some(field).filter(|field| !field.is_empty())),
+        }
     }
 
     fn first(&self) -> &[&'a str] {
@@ -355,9 +353,10 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Whether a text is made of visible ASCII characters and blanks, as nearly all are.
-fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+/// Whether a text is made of visible ASCII characters, as nearly all are. Without a way out, so that many go at once.
+fn is_visible(text: &str) -> bool {
+    let outside = |byte: u8| byte.wrapping_sub(b'!') > b'~' - b'!';
+    !text.bytes().fold(false, |any, byte| any | outside(byte))
 }
 
 /// Decides the order of the columns after the symbol: module, class, namespace.
@@ -393,29 +392,28 @@ fn parse_crc(word: &str) -> Result<Crc, String> {
         .strip_prefix("0x")
         .or_else(|| word.strip_prefix("0X"))
         .ok_or_else(|| format!("CRC `{}` does not start with 0x; {expected}", shown(word)))?;
-    // `from_str_radix` accepts a sign, which is no digit here.
-    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return Err(format!(
-            "CRC `{}` is no hexadecimal number; {expected}",
-            shown(word)
-        ));
-    }
-    if digits.len() > 8 {
-        return Err(format!(
+    // Digits that fall out on the left are counted below.
+    let number = digits.bytes().try_fold(0_u32, |number, digit| {
+        Some(number << 4 | char::from(digit).to_digit(16)?)
+    });
+    match number {
+        Some(_) if digits.len() > 8 => Err(format!(
             "CRC `{}` has more than 32 bits; {expected}",
             shown(word)
-        ));
+        )),
+        Some(number) if !digits.is_empty() => Ok(Crc(number)),
+        _ => Err(format!(
+            "CRC `{}` is no hexadecimal number; {expected}",
+            shown(word)
+        )),
     }
-    u32::from_str_radix(digits, 16)
-        .map(Crc)
-        .map_err(|_| format!("CRC `{}` is no 32-bit number; {expected}", shown(word)))
 }
 
 fn parse_symbol(word: &str) -> Result<&str, String> {
     let symbol = word.strip_prefix('.').unwrap_or(word);
     if symbol.is_empty() {
         Err("empty symbol in column 2; expected its name".to_owned())
-    } else if is_plain(symbol) && memchr::memchr(b' ', symbol.as_bytes()).is_none() {
+    } else if is_visible(symbol) {
         Ok(symbol)
     } else if symbol.contains(|c: char| c.is_whitespace() || c.is_control()) {
         Err(format!(
@@ -436,7 +434,7 @@ fn parse_module(word: &str) -> Result<&str, String> {
 }
 
 fn parse_text<'a>(word: &'a str, column: &str) -> Result<&'a str, String> {
-    if !is_plain(word) && word.contains(char::is_control) {
+    if !is_visible(word) && word.contains(char::is_control) {
         Err(format!(
             "{column} `{}` holds a control character; expected plain text",
             shown(word)

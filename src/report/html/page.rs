@@ -140,11 +140,7 @@ impl Page {
         cut.note(report.policy.approvals.len(), limits.rows, "approval");
         cut.note(report.policy.edits.len(), limits.rows, "policy edit");
         cut.note(report.policy.rules.len(), limits.rows, "rule");
-        cut.note(
-            report.policy.to_approve.len(),
-            limits.rows,
-            "approvable change",
-        );
+        cut.note(report.to_approve().len(), limits.rows, "approvable change");
         let symbols = limits.symbols + limits.more_symbols;
         cut.note(report.tip.symbols.len(), symbols, "symbol");
         let dressed = limits.dressed;
@@ -192,10 +188,9 @@ impl Page {
                 .collect(),
             policy: policy(view, limits),
             hidden: hidden(report, limits),
-            to_approve_heading: policy_text::to_approve_heading(report),
+            to_approve_heading: policy_text::to_approve_heading(report.to_approve().len()),
             to_approve: report
-                .policy
-                .to_approve
+                .to_approve()
                 .iter()
                 .take(limits.rows)
                 .map(|entry| text(&entry.toml(), 2_000))
