@@ -12,8 +12,8 @@ use crate::policy::{
     Standing, Subject,
 };
 use crate::report::{
-    CauseGroup, ClassCount, ClassifiedChange, Detail, ExportFacts, Findings, ImportProblem,
-    ModuleImpact, ModuleStatus, SymbolChange, UnprotectedChange,
+    ApprovalName, CauseGroup, ClassCount, ClassifiedChange, Detail, ExportFacts, Findings,
+    ImportProblem, ModuleImpact, ModuleStatus, SymbolChange, UnprotectedChange,
 };
 use crate::symvers::{Export, Symvers};
 
@@ -154,6 +154,8 @@ impl<'a> Judge<'a> {
         let origins = entry.unwrap_or_default();
         let lists = list_names(origins);
         let export = change.base.or(change.head);
+        let users = self.users.get(symbol);
+        let symbol = export.map_or_else(|| symbol.into(), |export| export.symbol.clone());
         let subject = export.map(|export| self.subject(export, &lists, standing));
         let (base, head) = (change.base.map(facts), change.head.map(facts));
         let changes: Vec<ClassifiedChange> = change
@@ -161,17 +163,21 @@ impl<'a> Judge<'a> {
             .iter()
             .map(|&class| {
                 let detail = detail(class, base.as_ref(), head.as_ref());
-                self.classified(subject.as_ref(), class, detail, reached, comparison)
+                self.classified(
+                    (&symbol, subject.as_ref()),
+                    class,
+                    detail,
+                    reached,
+                    comparison,
+                )
             })
             .collect();
         let severity = changes.iter().map(|change| change.severity).max();
         SymbolChange {
-            symbol: export.map_or_else(|| symbol.into(), |export| export.symbol.clone()),
+            symbol,
             protected: standing == Standing::Protected,
             lists: lists_of(origins),
-            used_by: self
-                .users
-                .get(symbol)
+            used_by: users
                 .map(|users| users.iter().cloned().collect())
                 .unwrap_or_default(),
             severity: severity.unwrap_or(Severity::Note),
@@ -199,7 +205,7 @@ impl<'a> Judge<'a> {
     /// definition that the symbol reaches, any other change by itself.
     fn classified(
         &self,
-        subject: Option<&Subject<'_>>,
+        (symbol, subject): (&SmolStr, Option<&Subject<'_>>),
         class: ChangeClass,
         detail: Detail,
         reached: &[usize],
@@ -223,35 +229,38 @@ impl<'a> Judge<'a> {
                 rule: None,
             },
         };
-        let symbol = subject.map_or("", |subject| subject.symbol);
-        let own = causes
-            .is_empty()
-            .then(|| Fingerprint::of_symbol(symbol, class, detail.before(), detail.after()));
+        let approval = match causes {
+            [] => ApprovalName::Change(symbol.clone()),
+            _ => ApprovalName::Causes,
+        };
         let mut classified = ClassifiedChange {
             class: class.word().into(),
             severity: ruling.severity,
             detail,
             rule: self.decided.rule_text(ruling.rule),
-            fingerprint: None,
+            approval,
             approved: false,
             unapproved: Vec::new(),
         };
-        let causes = causes.iter().map(|&cause| &comparison.causes[cause]);
-        let fingerprints = causes.map(|cause| cause.fingerprint.as_str());
-        let digits = own.filter(|_| self.decided.may_approve());
-        let digits = digits.map(Fingerprint::digits);
-        let fingerprints = fingerprints.chain(digits.as_deref());
+        let fingerprints = causes
+            .iter()
+            .map(|&cause| comparison.causes[cause].fingerprint.as_str());
+        let own = if self.decided.may_approve() {
+            classified.fingerprint()
+        } else {
+            None
+        };
+        let own = own.map(Fingerprint::digits);
+        let fingerprints = fingerprints.chain(own.as_deref());
         let lacking = self.decided.approve(symbol, fingerprints, &mut classified);
         // The causes of a changed CRC are approved one by one.
-        if class == ChangeClass::CrcChanged
-            && own.is_none()
-            && classified.severity == Severity::Fail
-        {
+        if !causes.is_empty() && classified.severity == Severity::Fail {
             classified.unapproved = lacking.into_iter().map(str::to_owned).collect();
         }
         // A change that nothing has to be approved about needs no fingerprint in the report.
-        classified.fingerprint =
-            own.filter(|_| classified.approved || classified.severity > Severity::Note);
+        if !classified.approved && classified.severity <= Severity::Note {
+            classified.approval = ApprovalName::Causes;
+        }
         classified
     }
 

@@ -1,7 +1,10 @@
 //! The comparison of two kernels, symbol by symbol.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+
+use arrayvec::ArrayVec;
+use foldhash::fast::RandomState;
+use indexmap::IndexMap;
 
 use super::cause::Attributor;
 use super::{Cause, ChangeClass, Step};
@@ -17,11 +20,14 @@ pub struct Side<'a> {
     pub types: &'a TypeGraph,
 }
 
+/// The classes of one change: of its CRC, its export, its namespace and its module at most.
+pub(super) type Classes = ArrayVec<ChangeClass, 4>;
+
 /// A symbol that differs between the sides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change<'a> {
     /// Every class of change it has; never empty.
-    pub classes: Vec<ChangeClass>,
+    pub classes: Classes,
     /// Its export on the base side; none if it was added.
     pub base: Option<&'a Export>,
     /// Its export on the head side; none if it was removed.
@@ -35,8 +41,8 @@ pub struct Change<'a> {
 /// All that differs between two sides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison<'a> {
-    /// The changes by symbol.
-    pub changes: BTreeMap<&'a str, Change<'a>>,
+    /// The changes by symbol, in bytewise order.
+    pub changes: IndexMap<&'a str, Change<'a>, RandomState>,
     /// The causes, by name and fingerprint.
     pub causes: Vec<Cause>,
     /// Symbols whose CRC changed though no definition they reach differs, by name. Both sides know the types behind them, so
@@ -57,7 +63,9 @@ impl Comparison<'_> {
 /// A changed CRC gets its causes where both sides know the types behind it.
 #[must_use]
 pub fn compare<'a>(base: Side<'a>, head: Side<'a>) -> Comparison<'a> {
-    let mut changes: Vec<(&str, Change<'_>)> = Vec::new();
+    let most = base.symvers.len().max(head.symvers.len());
+    let mut changes: IndexMap<&str, Change<'_>, RandomState> =
+        IndexMap::with_capacity_and_hasher(most, RandomState::default());
     for (symbol, base_export, head_export) in pairs(base.symvers, head.symvers) {
         let classes = classify(base_export, head_export);
         if !classes.is_empty() {
@@ -68,7 +76,7 @@ pub fn compare<'a>(base: Side<'a>, head: Side<'a>) -> Comparison<'a> {
                 witness: Vec::new(),
                 classes,
             };
-            changes.push((symbol, change));
+            changes.insert(symbol, change);
         }
     }
     let mut comparison = Comparison::default();
@@ -95,7 +103,7 @@ pub fn compare<'a>(base: Side<'a>, head: Side<'a>) -> Comparison<'a> {
         }
         comparison.causes = attributor.into_causes();
     }
-    comparison.changes = changes.into_iter().collect();
+    comparison.changes = changes;
     sort_causes(&mut comparison);
     comparison
 }
@@ -149,11 +157,11 @@ fn sort_causes(comparison: &mut Comparison<'_>) {
 
 /// Every class of change between two exports of one symbol; empty if they are equal.
 #[must_use]
-pub fn classify(base: Option<&Export>, head: Option<&Export>) -> Vec<ChangeClass> {
+pub fn classify(base: Option<&Export>, head: Option<&Export>) -> Classes {
     match (base, head) {
-        (None, None) => Vec::new(),
-        (Some(_), None) => vec![ChangeClass::Removed],
-        (None, Some(_)) => vec![ChangeClass::Added],
+        (None, None) => Classes::new(),
+        (Some(_), None) => [ChangeClass::Removed].into_iter().collect(),
+        (None, Some(_)) => [ChangeClass::Added].into_iter().collect(),
         (Some(base), Some(head)) => [
             crc_change(base, head),
             export_change(&base.class, &head.class),

@@ -164,7 +164,7 @@ proptest! {
         for (symbol, change) in &there.changes {
             let other = &again.changes[symbol];
             prop_assert_eq!((&change.base, &change.head), (&other.head, &other.base));
-            let mut classes: Vec<ChangeClass> = change.classes.iter().map(|&c| back(c, change)).collect();
+            let mut classes: super::Classes = change.classes.iter().map(|&c| back(c, change)).collect();
             classes.sort_unstable();
             let mut expected = other.classes.clone();
             expected.sort_unstable();

@@ -1,5 +1,6 @@
 //! The protected symbols of all lists together, and whether they fit a kernel.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::fmt;
 use std::iter::Peekable;
@@ -205,9 +206,14 @@ pub struct Walk<'a>(Peekable<btree_map::Iter<'a, SmolStr, Vec<Origin>>>);
 impl<'a> Walk<'a> {
     /// As [`ProtectedSet::entry`], of a symbol that does not stand before one that was asked for.
     pub fn entry(&mut self, symbol: &str) -> Option<&'a [Origin]> {
-        while self.0.next_if(|(name, _)| name.as_str() < symbol).is_some() {}
-        let (name, origins) = self.0.peek()?;
-        (name.as_str() == symbol).then_some(origins.as_slice())
+        loop {
+            let (name, origins) = self.0.peek()?;
+            match name.as_str().cmp(symbol) {
+                Ordering::Less => self.0.next(),
+                Ordering::Equal => return Some(origins.as_slice()),
+                Ordering::Greater => return None,
+            };
+        }
     }
 }
 

@@ -7,8 +7,8 @@ use foldhash::fast::RandomState;
 
 use super::view::{failing, place};
 use super::{
-    Approvable, Cause, ClassifiedChange, Findings, Report, SymbolChange, class_text, clip, escape,
-    wording,
+    Approvable, ApprovalName, Cause, ClassifiedChange, Findings, Report, SymbolChange, class_text,
+    clip, escape, wording,
 };
 use crate::policy::{AllowedBreaks, Fingerprint, Severity};
 
@@ -37,14 +37,14 @@ enum Lacking<'a> {
     /// A definition, with the number of symbols that fail for it.
     Cause(&'a Cause, usize),
     /// A change of a symbol that no definition explains.
-    Symbol(&'a SymbolChange, &'a ClassifiedChange, Fingerprint),
+    Symbol(&'a SymbolChange, &'a ClassifiedChange),
 }
 
 impl Lacking<'_> {
     fn entry(&self, report: &Report) -> Approvable {
         match self {
             Lacking::Cause(cause, symbols) => of_cause(cause, *symbols, &report.policy.allowed),
-            Lacking::Symbol(symbol, change, fingerprint) => of_symbol(symbol, change, *fingerprint),
+            Lacking::Symbol(symbol, change) => of_symbol(symbol, change),
         }
     }
 }
@@ -68,16 +68,15 @@ fn lacking(report: &Report) -> Vec<Lacking<'_>> {
             all.push(Lacking::Cause(cause, symbols));
         }
     }
-    // A commit can bring the very change that the tip has.
     for same in symbols.chunk_by(|a, b| a.symbol == b.symbol) {
         let first = all.len();
-        for (symbol, change) in same.iter().flat_map(|s| breaks(s).map(|c| (*s, c))) {
-            let is_told =
-                |one: &Lacking<'_>, print| matches!(one, Lacking::Symbol(.., of) if *of == print);
-            if let Some(print) = change.fingerprint
-                && !all.iter().skip(first).any(|one| is_told(one, print))
-            {
-                all.push(Lacking::Symbol(symbol, change, print));
+        let changes = same.iter().flat_map(|s| breaks(s).map(|c| (*s, c)));
+        for (symbol, change) in changes.filter(|(_, c)| !matches!(c.approval, ApprovalName::Causes))
+        {
+            // A commit can bring the very change that the tip has.
+            let is_same = |one: &Lacking<'_>| matches!(one, Lacking::Symbol(_, other) if other.fingerprint() == change.fingerprint());
+            if same.len() == 1 || !all.iter().skip(first).any(is_same) {
+                all.push(Lacking::Symbol(symbol, change));
             }
         }
     }
@@ -118,11 +117,7 @@ fn of_cause(cause: &Cause, symbols: usize, allowed: &[AllowedBreaks]) -> Approva
     }
 }
 
-fn of_symbol(
-    symbol: &SymbolChange,
-    change: &ClassifiedChange,
-    fingerprint: Fingerprint,
-) -> Approvable {
+fn of_symbol(symbol: &SymbolChange, change: &ClassifiedChange) -> Approvable {
     let title = class_text(&change.class).title;
     let [before, arrow, after] = change.detail.parts();
     let what = [
@@ -137,7 +132,9 @@ fn of_symbol(
     ]
     .concat();
     Approvable {
-        fingerprint: fingerprint.digits(),
+        fingerprint: change
+            .fingerprint()
+            .map_or_else(String::new, Fingerprint::digits),
         what: clip(&what, wording::NAME_LIMIT),
         symbols: 1,
         remarks: Vec::new(),
@@ -163,5 +160,53 @@ impl Approvable {
             escape::toml_string(&self.what)
         );
         toml
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::report::{ApprovalName, samples};
+
+    /// The first entries are those that the whole list begins with, before and after it is made.
+    #[test]
+    fn the_first_are_those_of_all() {
+        let mut seen = 0;
+        for (name, report) in samples::all() {
+            let first = report.first_to_approve(2);
+            let all = report.to_approve();
+            assert_eq!(first.1, all.len(), "{name}");
+            assert!(all.iter().take(2).eq(&first.0), "{name}");
+            assert_eq!(report.first_to_approve(2), first, "{name}");
+            seen += all.len();
+        }
+        assert!(seen > 0);
+    }
+
+    /// A change that a commit brings and that is there at the tip has one entry, and another one its own.
+    #[test]
+    fn each_change_once() {
+        let (_, mut report) = samples::all().swap_remove(1);
+        report.per_commit = true;
+        for symbol in &mut report.tip.symbols {
+            let name = symbol.symbol.clone();
+            for change in &mut symbol.changes {
+                change.approval = ApprovalName::Change(name.clone());
+            }
+        }
+        let alone = report.clone().to_approve().len();
+        assert!(alone > 0);
+        for commit in &mut report.commits {
+            commit.findings = report.tip.clone();
+        }
+        assert_eq!(report.clone().to_approve().len(), alone);
+        if let Some(commit) = report.commits.first_mut() {
+            let changes = commit
+                .findings
+                .symbols
+                .iter_mut()
+                .flat_map(|s| &mut s.changes);
+            changes.for_each(|change| change.detail = "else".to_owned().into());
+        }
+        assert_eq!(report.to_approve().len(), 2 * alone);
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::view::{View, changed_place, without_cause};
-use super::{Cause, HiddenChange, Mode, Place, Reason, Report, Severity, SymbolChange};
+use super::{
+    Cause, ClassifiedChange, HiddenChange, Mode, Place, Reason, Report, Severity, SymbolChange,
+};
 use super::{escape, policy_text, wording};
 
 /// The file of a kernel tree that always exists: the place of what has none, since viewers drop what names no file.
@@ -91,7 +93,10 @@ fn of_symbol<'a>(view: &View<'a>, symbol: &'a SymbolChange) -> Finding<'a> {
         rule: worst.map_or(String::new(), |c| c.class.to_string()),
         severity: observed(view.report, symbol.severity),
         approved: symbol.is_approved().then(|| {
-            let prints = symbol.changes.iter().filter_map(|c| c.fingerprint);
+            let prints = symbol
+                .changes
+                .iter()
+                .filter_map(ClassifiedChange::fingerprint);
             let lines = prints.filter_map(|print| view.approval(&print.digits()));
             let lines: Vec<String> = lines.map(policy_text::approval_line).collect();
             lines.join("; ")

@@ -374,7 +374,7 @@ fn of_symbol(view: &View<'_>, root: &str, symbol: &SymbolChange) -> Case {
         .iter()
         .filter(|change| change.approved)
         .flat_map(|change| {
-            let own = change.fingerprint.map(Fingerprint::digits).into_iter();
+            let own = change.fingerprint().map(Fingerprint::digits).into_iter();
             own.chain(symbol.causes.iter().cloned())
         })
         .collect();
@@ -393,7 +393,7 @@ fn of_symbol(view: &View<'_>, root: &str, symbol: &SymbolChange) -> Case {
     }
     for change in &symbol.changes {
         text.extend(change.rule.iter().map(|rule| format!("rule {rule}")));
-        let own = change.fingerprint.map(Fingerprint::digits);
+        let own = change.fingerprint().map(Fingerprint::digits);
         text.extend(own.iter().flat_map(|id| entry(view, id)));
     }
     Case {

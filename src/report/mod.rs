@@ -19,6 +19,7 @@
 //! | [`short`] | the form `short` of its ksymvers: one sentence a change |
 
 mod approve;
+mod change;
 mod classes;
 pub mod codequality;
 pub mod console;
@@ -53,6 +54,7 @@ pub mod validation;
 mod view;
 mod wording;
 
+pub use change::{ApprovalName, ClassifiedChange};
 pub use classes::{CLASSES, ClassText, class_text};
 pub use detail::Detail;
 pub use error::Error;

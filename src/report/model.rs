@@ -8,11 +8,10 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::borrow::Cow;
 
-use super::detail::Detail;
+use super::change::ClassifiedChange;
 use super::hidden::HiddenFindings;
 use super::policy::PolicyFindings;
 use super::sandbox::SandboxFacts;
-use crate::policy::Fingerprint;
 pub use crate::policy::Severity;
 
 /// Name and version of the document's schema.
@@ -469,32 +468,6 @@ impl SymbolChange {
     pub fn is_approved(&self) -> bool {
         self.severity < Severity::Fail && self.changes.iter().any(|change| change.approved)
     }
-}
-
-/// One class of change with its severity.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ClassifiedChange {
-    /// Spelling of the class, such as `crc-changed`.
-    pub class: Cow<'static, str>,
-    /// What it does to the verdict.
-    pub severity: Severity,
-    /// One line: `0x5b7070d6 → 0x6a1c2f30`, `EXPORT_SYMBOL → EXPORT_SYMBOL_GPL`.
-    #[schemars(with = "String")]
-    pub detail: Detail,
-    /// The rule that set the severity, as `FILE:LINE: RULE`; none for the built-in one.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub rule: Option<String>,
-    /// What an approval of this change names; a changed CRC is approved by its causes.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    #[schemars(with = "Option<String>")]
-    pub fingerprint: Option<Fingerprint>,
-    /// Whether approvals cover it; it then has the severity `note`.
-    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
-    pub approved: bool,
-    /// Fingerprints of the changes that must be approved still, where some of several are.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub unapproved: Vec<String>,
 }
 
 /// The facts of one export: a line of `Module.symvers` without its symbol.

@@ -145,7 +145,7 @@ fn change(class: &str, severity: Severity, detail: &str) -> ClassifiedChange {
         severity,
         detail: detail.to_owned().into(),
         rule: None,
-        fingerprint: None,
+        approval: ApprovalName::Causes,
         approved: false,
         unapproved: Vec::new(),
     }
@@ -153,8 +153,12 @@ fn change(class: &str, severity: Severity, detail: &str) -> ClassifiedChange {
 
 /// What an approval of the removal names.
 fn of_removed(symbol: &str) -> Fingerprint {
-    let class = crate::compare::ChangeClass::Removed;
-    Fingerprint::of_symbol(symbol, class, "EXPORT_SYMBOL in vmlinux", "not exported")
+    Fingerprint::of_symbol(
+        symbol,
+        "removed",
+        "EXPORT_SYMBOL in vmlinux",
+        "not exported",
+    )
 }
 
 /// A protected symbol whose CRC changed through `cause`.
@@ -506,7 +510,7 @@ pub(super) fn approved() -> Report {
         symbol.changes[0].severity = Severity::Note;
         symbol.changes[0].approved = true;
     }
-    symbols[0].changes[0].fingerprint = Some(of_removed("kmem_cache_obsolete"));
+    symbols[0].changes[0].approval = ApprovalName::Known(of_removed("kmem_cache_obsolete"));
     let mut moved = used_only("crc32c");
     moved.severity = Severity::Note;
     moved.changes[0].severity = Severity::Note;
@@ -568,7 +572,7 @@ pub(super) fn partly_approved() -> Report {
             if change.class == "crc-changed" {
                 change.unapproved = symbol.causes.clone();
             } else {
-                change.fingerprint = Some(of_removed(&symbol.symbol));
+                change.approval = ApprovalName::Known(of_removed(&symbol.symbol));
             }
         }
     }
@@ -790,7 +794,7 @@ pub(super) fn hostile() -> Report {
     }
     for symbol in &mut report.tip.symbols {
         for change in &mut symbol.changes {
-            change.fingerprint = Some(of_removed(&symbol.symbol));
+            change.approval = ApprovalName::Known(of_removed(&symbol.symbol));
         }
     }
     for commit in &mut report.commits {

@@ -17,7 +17,8 @@ pub(super) struct View<'a> {
     pub(super) full: &'a str,
     causes: BTreeMap<&'a str, &'a Cause>,
     commits: BTreeMap<&'a str, &'a CommitName>,
-    tip: BTreeMap<&'a str, &'a SymbolChange>,
+    /// Only looked up.
+    tip: OnceCell<HashMap<&'a str, &'a SymbolChange, RandomState>>,
     at_tip: BTreeSet<&'a str>,
     failing: BTreeSet<&'a str>,
     witnesses: BTreeMap<&'a str, &'a [String]>,
@@ -33,12 +34,7 @@ impl<'a> View<'a> {
             full,
             causes: report.causes.iter().map(|c| (c.id.as_str(), c)).collect(),
             commits: BTreeMap::new(),
-            tip: report
-                .tip
-                .symbols
-                .iter()
-                .map(|s| (s.symbol.as_str(), s))
-                .collect(),
+            tip: OnceCell::new(),
             at_tip: report.tip.causes.iter().map(String::as_str).collect(),
             failing: BTreeSet::new(),
             witnesses: BTreeMap::new(),
@@ -125,7 +121,9 @@ impl<'a> View<'a> {
 
     /// The change of a symbol between baseline and tip.
     pub(super) fn at_tip_symbol(&self, name: &str) -> Option<&'a SymbolChange> {
-        self.tip.get(name).copied()
+        let symbols = self.report.tip.symbols.iter();
+        let all = || symbols.map(|s| (s.symbol.as_str(), s)).collect();
+        self.tip.get_or_init(all).get(name).copied()
     }
 
     /// The entry that would approve a change, if it has to be approved.

@@ -38,9 +38,8 @@ impl Crc {
     /// As `0x` and eight hexadecimal digits.
     #[must_use]
     pub fn text(self) -> SmolStr {
-        let mut text = *b"0x00000000";
-        let [_, _, digits @ ..] = &mut text;
-        hexadecimal(&self.0.to_be_bytes(), digits);
+        let [a, b, c, d, e, f, g, h] = hexadecimal(self.0.to_be_bytes());
+        let text = [b'0', b'x', a, b, c, d, e, f, g, h];
         SmolStr::new(str::from_utf8(&text).unwrap_or_default())
     }
 }
@@ -51,17 +50,16 @@ impl fmt::Display for Crc {
     }
 }
 
-/// Writes bytes as hexadecimal digits, two each. There are several such texts for every symbol of a comparison, and
-/// formatting costs many times as much.
-pub(crate) fn hexadecimal<'a>(bytes: &[u8], digits: &'a mut [u8]) -> &'a str {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
-        pair.copy_from_slice(&[
-            DIGITS[usize::from(byte >> 4)],
-            DIGITS[usize::from(byte & 0xf)],
-        ]);
-    }
-    str::from_utf8(digits).unwrap_or_default()
+/// The hexadecimal digits of bytes, two each. There are several such texts for every symbol of a comparison, and formatting
+/// costs many times as much.
+pub(crate) fn hexadecimal<const BYTES: usize, const DIGITS: usize>(
+    bytes: [u8; BYTES],
+) -> [u8; DIGITS] {
+    const { assert!(DIGITS == 2 * BYTES) };
+    std::array::from_fn(|at| {
+        let byte = bytes[at / 2];
+        b"0123456789abcdef"[usize::from(if at % 2 == 0 { byte >> 4 } else { byte & 0xf })]
+    })
 }
 
 /// Who may use an export: the word in the fourth column of `Module.symvers`.
@@ -171,7 +169,7 @@ impl FromIterator<Export> for Symvers {
     fn from_iter<I: IntoIterator<Item = Export>>(exports: I) -> Symvers {
         let exports: Vec<Export> = exports.into_iter().collect();
         let order = order(&exports);
-        let mut exports = arranged(exports, &order);
+        let mut exports = arranged(exports, order);
         exports.dedup_by(|later, kept| {
             let is_same = later.symbol == kept.symbol;
             if is_same {
@@ -188,35 +186,46 @@ fn order(exports: &[Export]) -> Vec<usize> {
     if exports.is_sorted_by(|a, b| a.symbol <= b.symbol) {
         return (0..exports.len()).collect();
     }
-    // First by numbers that lie side by side: the names themselves lie all over the memory.
+    // First by numbers that lie side by side, the start of a name and its place in one: the names lie all over the memory.
+    const PLACE: u32 = 32;
     let start = |name: &str| {
         let mut bytes = [0; 16];
-        bytes
-            .iter_mut()
-            .zip(name.bytes())
-            .for_each(|(to, from)| *to = from);
+        let starts = bytes[4..].iter_mut().zip(name.bytes());
+        starts.for_each(|(to, from)| *to = from);
         u128::from_be_bytes(bytes)
     };
-    let name = |at: usize| exports[at].symbol.as_str();
-    let mut places: Vec<(u128, usize)> =
-        (0..exports.len()).map(|at| (start(name(at)), at)).collect();
-    places.sort_unstable();
-    for same in places.chunk_by_mut(|a, b| a.0 == b.0) {
-        same.sort_by(|a, b| name(a.1).cmp(name(b.1)));
+    let place = |number: u128| (number & ((1 << PLACE) - 1)) as usize;
+    let name = |number: u128| exports[place(number)].symbol.as_str();
+    let numbers = exports.iter().enumerate();
+    let numbers = numbers.map(|(at, export)| start(&export.symbol) << PLACE | at as u128);
+    let mut numbers: Vec<u128> = numbers.collect();
+    numbers.sort_unstable();
+    for same in numbers.chunk_by_mut(|a, b| a >> PLACE == b >> PLACE) {
+        same.sort_by(|a, b| name(*a).cmp(name(*b)));
     }
-    places.into_iter().map(|(_, at)| at).collect()
+    numbers.into_iter().map(place).collect()
 }
 
-/// The exports of these places.
-fn arranged(exports: Vec<Export>, order: &[usize]) -> Vec<Export> {
-    if order.iter().enumerate().all(|(at, &place)| at == place) && order.len() == exports.len() {
-        return exports;
+/// The exports of these places, each of them once.
+fn arranged(mut exports: Vec<Export>, mut order: Vec<usize>) -> Vec<Export> {
+    if order.len() < exports.len() {
+        let mut exports: Vec<Option<Export>> = exports.into_iter().map(Some).collect();
+        let places = order.iter();
+        return places
+            .filter_map(|&at| exports.get_mut(at)?.take())
+            .collect();
     }
-    let mut exports: Vec<Option<Export>> = exports.into_iter().map(Some).collect();
-    order
-        .iter()
-        .filter_map(|&at| exports.get_mut(at)?.take())
-        .collect()
+    // Round by round: what stands where another belongs changes its place with that one.
+    for start in 0..order.len() {
+        let mut at = start;
+        while order[at] != start {
+            let from = std::mem::replace(&mut order[at], at);
+            exports.swap(at, from);
+            at = from;
+        }
+        order[at] = at;
+    }
+    exports
 }
 
 impl Symvers {

@@ -117,4 +117,18 @@ mod tests {
         assert!(text.starts_with("f:1: bad\nf:2: bad\n"));
         assert!(text.ends_with("f:20: bad\nf: and 3 more problems"));
     }
+
+    /// What is found late stands where its line does, and takes the place of what stands behind.
+    #[test]
+    fn findings_stand_in_the_order_of_lines() {
+        let mut problems = Problems::default();
+        for line in 1..=PROBLEM_LIMIT {
+            problems.push(2 * line, "bad");
+        }
+        problems.push(3, "late");
+        problems.push(100, "too late");
+        let lines: Vec<usize> = problems.first.iter().take(3).map(|one| one.line).collect();
+        assert_eq!(lines, [2, 3, 4]);
+        assert_eq!((problems.first.len(), problems.more), (PROBLEM_LIMIT, 2));
+    }
 }

@@ -106,7 +106,7 @@ impl Symvers {
         }
         let order = reader.once(order(&reader.exports));
         if reader.problems.is_empty() {
-            reader.finish(&order, name)
+            reader.finish(order, name)
         } else {
             Err(SymversError::Invalid {
                 name: name.to_owned(),
@@ -197,17 +197,16 @@ impl Reader {
         self.lines.push(number);
     }
 
-    /// The places of exports sorted by symbol, of each symbol the first alone: what a further line says of the rest.
-    fn once(&mut self, order: Vec<usize>) -> Vec<usize> {
-        let mut firsts: Vec<usize> = Vec::with_capacity(order.len());
-        for at in order {
-            let first = firsts.last().copied();
-            match first.filter(|&first| self.exports[first].symbol == self.exports[at].symbol) {
-                Some(first) => self.repeated(first, at),
-                None => firsts.push(at),
+    /// Leaves of the sorted places the first of each symbol, and tells of the others.
+    fn once(&mut self, mut order: Vec<usize>) -> Vec<usize> {
+        order.dedup_by(|again, first| {
+            let is_same = self.exports[*again].symbol == self.exports[*first].symbol;
+            if is_same {
+                self.repeated(*first, *again);
             }
-        }
-        firsts
+            is_same
+        });
+        order
     }
 
     /// Tells of a second line for a symbol.
@@ -224,7 +223,7 @@ impl Reader {
         }
     }
 
-    fn finish(mut self, order: &[usize], name: &str) -> Result<Read, SymversError> {
+    fn finish(mut self, order: Vec<usize>, name: &str) -> Result<Read, SymversError> {
         if self.exports.is_empty() {
             return Err(SymversError::Empty {
                 name: name.to_owned(),

@@ -222,10 +222,11 @@ pub fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, UnpackError> {
         source,
     };
     let file = File::open(path).map_err(open)?;
-    if file.metadata().map_err(open)?.is_dir() {
+    let facts = file.metadata().map_err(open)?;
+    if facts.is_dir() {
         return Err(UnpackError::Folder { name: name() });
     }
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(usize::try_from(facts.len().min(limit)).unwrap_or(0));
     if read_at_most(file, limit, &mut bytes).map_err(open)? {
         Ok(bytes)
     } else {

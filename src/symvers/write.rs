@@ -94,6 +94,24 @@ mod tests {
             prop_assert_eq!(read.symvers, symvers);
         }
 
+        /// Whatever the order of the lines is, the exports are those of a sorted map, and a second line for a symbol is told
+        /// with the first one's number.
+        #[test]
+        fn any_order_is_sorted(names in proptest::collection::vec("(__traceiter_|drm_atomic_helper_)?[ab]{1,6}", 1..60)) {
+            let line = |name: &String| format!("0x1\t{name}\tvmlinux\tEXPORT_SYMBOL\t\n");
+            let text: String = names.iter().map(line).collect();
+            let read = Symvers::read(text.as_bytes(), "t").map_err(|e| TestCaseError::fail(e.to_string()))?;
+            let sorted: std::collections::BTreeSet<&str> = names.iter().map(String::as_str).collect();
+            prop_assert!(read.symvers.iter().map(|export| export.symbol.as_str()).eq(sorted));
+            let first = |name| names.iter().position(|other| other == name);
+            let again = names.iter().enumerate().filter_map(|(at, name)| {
+                let first = first(name).filter(|&first| first < at)?;
+                Some((at + 1, format!("`{name}` is listed again, as in line {}", first + 1)))
+            });
+            let told = read.warnings.iter().map(|warning| (warning.line, warning.message.clone()));
+            prop_assert!(told.eq(again));
+        }
+
         /// The reader takes any bytes without a panic.
         #[test]
         fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
