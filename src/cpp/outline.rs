@@ -22,11 +22,12 @@
 
 mod lexer;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use lexer::{Kind, Lexed, lex};
+use lexer::{Kind, Lexed, bare, lex};
 
 /// What may come of a word, if it is the name of a macro somewhere in the tree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -188,11 +189,14 @@ impl<'a> Outliner<'a> {
         let literal = token.kind == Kind::Literal;
         let seen = !apart && (self.depth.1 > 0 || literal || !(word(before) || word(Some(token))));
         let flags = u8::from(starts) | u8::from(seen && token.spaced) << 1;
-        let spelling = self.spelling(token);
+        let spelling = match token.kind {
+            Kind::Directive => Cow::Owned(bare(self.spelling(token))),
+            _ => Cow::Borrowed(self.spelling(token)),
+        };
         self.hasher
             .update(&[flags])
             .update(&(spelling.len() as u64).to_le_bytes())
-            .update(spelling);
+            .update(&spelling);
     }
 
     /// Follows conditionals: each branch must end at the depth at which it began.
@@ -216,6 +220,11 @@ impl<'a> Outliner<'a> {
             b"endif" if self.conditionals.pop() != Some(self.depth) => return None,
             b"line" => return None,
             _ => {}
+        }
+        // What a macro stands for is asked where its name stands, and what a condition asks at once.
+        if name.get(..end) != Some(b"define") {
+            let mut words = name.split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
+            self.places |= words.any(|word| (self.traits)(word).places);
         }
         Some(())
     }

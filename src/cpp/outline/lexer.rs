@@ -12,7 +12,7 @@ pub(super) enum Kind {
     Number,
     /// A string or character constant.
     Literal,
-    /// A whole directive; its tokens follow one another as in the text, comments included.
+    /// A whole directive, comments included; [`bare`] takes them out.
     Directive,
     /// Any other character.
     Punct(u8),
@@ -99,6 +99,44 @@ pub(super) fn lex(text: &[u8]) -> Option<Vec<Lexed>> {
         fresh_line = false;
     }
     Some(tokens)
+}
+
+/// A directive with each run of blanks and comments as one blank, and none at its end. What may be a header's name between
+/// angle brackets stays as it is.
+pub(super) fn bare(directive: &[u8]) -> Vec<u8> {
+    let mut bare = Vec::with_capacity(directive.len());
+    let mut lexer = Lexer {
+        text: directive,
+        at: 0,
+        line: 1,
+    };
+    let (mut spaced, mut in_angle) = (false, false);
+    while let Some(byte) = lexer.peek(0) {
+        let start = lexer.at;
+        match byte {
+            b' ' | b'\t' | 0x0b | 0x0c if !in_angle => {
+                lexer.at += 1;
+                spaced = true;
+                continue;
+            }
+            b'/' if !in_angle && matches!(lexer.peek(1), Some(b'*' | b'/')) => {
+                // Whole, as the directive was read.
+                let _ = lexer.comment();
+                spaced = true;
+                continue;
+            }
+            b'"' | b'\'' => {
+                let _ = lexer.literal(byte);
+            }
+            _ => lexer.at += 1,
+        }
+        in_angle = byte == b'<' || in_angle && byte != b'>';
+        if std::mem::take(&mut spaced) {
+            bare.push(b' ');
+        }
+        bare.extend_from_slice(directive.get(start..lexer.at).unwrap_or_default());
+    }
+    bare
 }
 
 struct Lexer<'a> {

@@ -35,6 +35,40 @@ fn leaves_out_comments_and_bodies() {
     assert!(same(HEADER, &HEADER.replace("int f(", "int  f(")));
 }
 
+/// A comment in a directive is a blank, and one at its end nothing.
+#[test]
+fn leaves_out_comments_of_directives() {
+    let text = "#ifndef A\n#define A\n#include <a.h>\n#define B(x) \\\n\tf(x, \"/*\")\n#if A > 1\nint x;\n#endif\n#endif\n";
+    for (from, to) in [
+        ("#ifndef A", "#ifndef A /* x */"),
+        ("#define A\n", "#define A\t// it's\n"),
+        ("<a.h>", "<a.h> /* x\n y */"),
+        ("#include <", "#include /* x */ <"),
+        ("\tf(x,", "  f(x, /* y */ "),
+        ("> 1", "> /* z */ 1 "),
+        ("#endif\n#", "#endif /* A > 1 */\n#"),
+    ] {
+        let other = text.replace(from, to);
+        assert!(same(text, &other), "{other}");
+        assert!(outline(&other).lines.len() > 4, "{other}");
+    }
+    for (from, to) in [
+        ("<a.h>", "<a//b.h>"),
+        ("#include <a.h>", "#include <a/*b.h>\n#define C */"),
+        ("f(x, \"/*\")", "f(x, \"/* x\")"),
+        ("B(x) ", "B/**/(x) "),
+        ("f(x", "f/**/(x"),
+    ] {
+        assert!(!same(text, &text.replace(from, to)), "{from} to {to}");
+    }
+    assert!(!same("#include <a//b.h>\n", "#include <a//c.h>\n"));
+    assert!(!same(
+        "#if PLACE > 3\n#endif\n",
+        "\n#if PLACE > 3\n#endif\n"
+    ));
+    assert!(same("#define A PLACE\n", "\n#define A PLACE\n"));
+}
+
 /// Every change that can reach a declaration counts.
 #[test]
 fn declarations_count() {
