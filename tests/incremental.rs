@@ -149,6 +149,106 @@ impl Progress for Counting {
     }
 }
 
+/// What snapshots of a tree with a small configuration are made with, in a folder.
+fn settings(folder: &Path, cached: bool) -> Settings {
+    let mut make = MakeOptions::new(std::env::var_os("PATH").unwrap());
+    make.jobs = 2;
+    let fragment = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/gate.config");
+    Settings {
+        make,
+        config: ConfigSource {
+            base: ConfigBase::Defconfig("tinyconfig".to_owned()),
+            fragments: vec![read_config(&fragment).unwrap()],
+        },
+        cpp: EngineKind::Builtin,
+        cache: cached.then(|| UnitCache::new(&folder.join("cache"))),
+        jobs: 2,
+        work: folder.to_owned(),
+        keeps_area: false,
+    }
+}
+
+fn edit_file(src: &Path, file: &str, edit: impl FnOnce(String) -> String) {
+    let before = std::fs::read_to_string(src.join(file)).unwrap();
+    std::fs::write(src.join(file), edit(before)).unwrap();
+}
+
+/// How many units the last snapshot took.
+fn computed(counting: &Counting) -> usize {
+    counting.0.lock().unwrap().computed
+}
+
+/// The exports that another snapshot has otherwise.
+fn changed(old: &Snapshot, new: &Snapshot) -> Vec<String> {
+    let differs = |export: &&Export| old.symvers.get(&export.symbol) != Some(export);
+    let changed = new.symvers.iter().filter(differs);
+    changed.map(|export| export.symbol.to_string()).collect()
+}
+
+fn assert_is_from_scratch(snapshot: &Snapshot, settings: Settings, src: &Path) {
+    let scratch = Builder::new(settings, &Silent)
+        .unwrap()
+        .snapshot(Source::Folder(src))
+        .unwrap();
+    assert_eq!(snapshot.symvers, scratch.symvers);
+    assert_eq!(snapshot.config, scratch.config);
+    assert_eq!(snapshot.fingerprint, scratch.fingerprint);
+    assert_eq!(
+        snapshot.types.to_consolidated(),
+        scratch.types.to_consolidated()
+    );
+}
+
+/// Where the lines of a header move, only units are computed in which a macro asked for a line of that very header; a comment
+/// in a directive reaches nobody.
+#[test]
+fn lines_reach_those_who_ask() {
+    let folder = tempfile::tempdir_in(target()).unwrap();
+    let src = folder.path().join("linux");
+    copy(&kernel("linux-6.1"), &src);
+    let append = |file: &str, text: &str| edit_file(&src, file, |before| format!("{before}{text}"));
+    append(
+        "include/linux/crc-ccitt.h",
+        "\n#define JOIN(a, b) a##b\n#define HERE_AT(line) JOIN(here_, line)\n#define HERE HERE_AT(__LINE__)\nextern struct HERE { int a; } here;\n",
+    );
+    append("include/linux/kernel.h", "\nextern int HERE;\n");
+    append("lib/crc-ccitt.c", "\nEXPORT_SYMBOL(here);\n");
+    let counting = Counting(std::sync::Mutex::default());
+    let mut builder = Builder::new(settings(folder.path(), true), &counting).unwrap();
+    let mut take = |file: &str, from: &str, to: &str| {
+        edit_file(&src, file, |text| text.replacen(from, to, 1));
+        let snapshot = builder.snapshot(Source::Folder(&src)).unwrap();
+        (snapshot, computed(&counting))
+    };
+    let (first, all) = take("lib/crc-ccitt.c", "", "");
+    let include = "#include <linux/stdarg.h>";
+    let (second, beside) = take(
+        "include/linux/kernel.h",
+        include,
+        &format!("/* A. */\n{include}"),
+    );
+    let (third, behind) = take(
+        "include/linux/kernel.h",
+        include,
+        &format!("{include} /* B. */"),
+    );
+    let (fourth, own) = take(
+        "include/linux/crc-ccitt.h",
+        "#define JOIN",
+        "/* C. */\n#define JOIN",
+    );
+    drop(builder);
+    assert_eq!(changed(&first, &second), [""; 0]);
+    assert_eq!(changed(&second, &third), [""; 0]);
+    assert_eq!(changed(&third, &fourth), ["here"]);
+    // What assembly reads counts whole, and so does what has a line without a place.
+    assert!(
+        behind < all / 10 && beside == behind && (1..all / 10).contains(&own),
+        "{all} units, then {beside}, {behind} and {own}"
+    );
+    assert_is_from_scratch(&fourth, settings(folder.path(), false), &src);
+}
+
 /// After an option changed, and after the top Makefile hands down another flag, the snapshot is the one from scratch, and took
 /// only the units that the change can reach.
 #[test]
@@ -156,10 +256,7 @@ fn options_and_flags_reach_their_users() {
     let folder = tempfile::tempdir_in(target()).unwrap();
     let src = folder.path().join("linux");
     copy(&kernel("linux-6.1"), &src);
-    let append = |file: &str, text: &str| {
-        let before = std::fs::read_to_string(src.join(file)).unwrap();
-        std::fs::write(src.join(file), format!("{before}{text}")).unwrap();
-    };
+    let append = |file: &str, text: &str| edit_file(&src, file, |before| format!("{before}{text}"));
     PLACES.iter().for_each(|(file, text)| append(file, text));
     append(
         "lib/Makefile",
@@ -179,31 +276,13 @@ fn options_and_flags_reach_their_users() {
     );
 
     let counting = Counting(std::sync::Mutex::default());
-    let settings = |cached: bool| {
-        let mut make = MakeOptions::new(std::env::var_os("PATH").unwrap());
-        make.jobs = 2;
-        let fragment = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/gate.config");
-        Settings {
-            make,
-            config: ConfigSource {
-                base: ConfigBase::Defconfig("tinyconfig".to_owned()),
-                fragments: vec![read_config(&fragment).unwrap()],
-            },
-            cpp: EngineKind::Builtin,
-            cache: cached.then(|| UnitCache::new(&folder.path().join("cache"))),
-            jobs: 2,
-            work: folder.path().to_owned(),
-            keeps_area: false,
-        }
-    };
+    let settings = |cached| settings(folder.path(), cached);
     let mut builder = Builder::new(settings(true), &counting).unwrap();
     let first = builder.snapshot(Source::Folder(&src)).unwrap();
-    let computed = |counting: &Counting| counting.0.lock().unwrap().computed;
     let all = computed(&counting);
 
     let edit = |old: &str, new: &str| {
-        let kconfig = std::fs::read_to_string(src.join("lib/Kconfig")).unwrap();
-        std::fs::write(src.join("lib/Kconfig"), kconfig.replace(old, new)).unwrap();
+        edit_file(&src, "lib/Kconfig", |kconfig| kconfig.replace(old, new));
     };
     edit("TRIED\n\tdef_bool y", "TRIED\n\tdef_bool n");
     let second = builder.snapshot(Source::Folder(&src)).unwrap();
@@ -233,27 +312,12 @@ fn options_and_flags_reach_their_users() {
     counts.push(computed(&counting));
     drop(builder);
 
-    let changed = |old: &Snapshot, new: &Snapshot| -> Vec<String> {
-        let differs = |export: &&Export| old.symvers.get(&export.symbol) != Some(export);
-        let changed = new.symvers.iter().filter(differs);
-        changed.map(|export| export.symbol.to_string()).collect()
-    };
     assert_eq!(changed(&first, &second), ["asked", "pasted", "tried"]);
     assert_eq!(changed(&second, &third), ["handed"]);
     assert_eq!(changed(&third, &fourth), ["asked", "pasted", "tried"]);
     assert_eq!(changed(&fourth, &fifth), ["retyped"]);
     assert_eq!(fifth.config, sixth.config);
-    let scratch = Builder::new(settings(false), &Silent)
-        .unwrap()
-        .snapshot(Source::Folder(&src))
-        .unwrap();
-    assert_eq!(sixth.symvers, scratch.symvers);
-    assert_eq!(sixth.config, scratch.config);
-    assert_eq!(sixth.fingerprint, scratch.fingerprint);
-    assert_eq!(
-        sixth.types.to_consolidated(),
-        scratch.types.to_consolidated()
-    );
+    assert_is_from_scratch(&sixth, settings(false), &src);
     assert!(
         counts.iter().all(|count| *count < all / 4),
         "{all} units, then {counts:?}"

@@ -14,8 +14,8 @@ use super::depfile::prerequisites;
 use super::markers::{self, HeaderPath};
 use super::overlay::HEADER;
 use super::{
-    Call, Consumer, CppError, ExportOverlay, Input, Preprocessed, Preprocessor, Read, TextTokens,
-    Word,
+    Call, Consumer, CppError, ExportOverlay, Input, LineUses, Preprocessed, Preprocessor, Read,
+    TextTokens, Word,
 };
 
 /// Lines of the compiler's messages that an error repeats.
@@ -230,7 +230,7 @@ impl Preprocessor for Gcc {
             dependencies: found.dependencies,
             exports: found.exports,
             // What the compiler expands cannot be seen.
-            uses_lines: true,
+            lines: LineUses::Anywhere,
         })
     }
 }

@@ -113,8 +113,23 @@ pub struct Read {
     pub dependencies: Vec<PathBuf>,
     /// The export sites in the order of the text.
     pub exports: Vec<ExportSite>,
-    /// Whether the number of a line (`__LINE__`) may stand in what was handed over, or may have decided about it.
-    pub uses_lines: bool,
+    /// Where the numbers of lines count.
+    pub lines: LineUses,
+}
+
+/// Where the number of a line (`__LINE__`) of a header may stand in what was handed over, or may have decided about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LineUses {
+    /// In these headers, named as in [`Read::dependencies`], and in no other.
+    In(Vec<PathBuf>),
+    /// Anywhere, and what else the tokens of the files do not show.
+    Anywhere,
+}
+
+impl Default for LineUses {
+    fn default() -> LineUses {
+        LineUses::In(Vec::new())
+    }
 }
 
 /// Reads the tokens of a unit.

@@ -69,15 +69,20 @@ fn lacking(report: &Report) -> Vec<Lacking<'_>> {
         }
     }
     for same in symbols.chunk_by(|a, b| a.symbol == b.symbol) {
-        let first = all.len();
-        let changes = same.iter().flat_map(|s| breaks(s).map(|c| (*s, c)));
-        for (symbol, change) in changes.filter(|(_, c)| !matches!(c.approval, ApprovalName::Causes))
-        {
-            // A commit can bring the very change that the tip has.
-            let is_same = |one: &Lacking<'_>| matches!(one, Lacking::Symbol(_, other) if other.fingerprint() == change.fingerprint());
-            if same.len() == 1 || !all.iter().skip(first).any(is_same) {
-                all.push(Lacking::Symbol(symbol, change));
+        let mut told = Vec::new();
+        for (symbol, change) in same.iter().flat_map(|s| breaks(s).map(|c| (*s, c))) {
+            if matches!(change.approval, ApprovalName::Causes) {
+                continue;
             }
+            // A commit can bring the very change that the tip has.
+            if same.len() > 1 {
+                let fingerprint = change.fingerprint();
+                if told.contains(&fingerprint) {
+                    continue;
+                }
+                told.push(fingerprint);
+            }
+            all.push(Lacking::Symbol(symbol, change));
         }
     }
     all

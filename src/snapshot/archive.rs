@@ -455,7 +455,7 @@ mod tests {
                             cache
                                 .file_lists(key)
                                 .iter()
-                                .all(|list| list.iter().eq(["a.c"]))
+                                .all(|list| list.files.iter().eq(["a.c"]))
                         );
                     }
                 });

@@ -42,7 +42,7 @@ use crate::kbuild::ConfigBase;
 pub(super) const AREAS: &str = "areas-1";
 
 /// Part of every key: raised when the meaning of what is kept changes.
-const FORMAT: &[u8] = b"kabigate-area/5";
+const FORMAT: &[u8] = b"kabigate-area/6";
 
 /// Folder in an object tree for the children's own files and for what is written there at every start.
 const OWN: &str = ".kabigate";

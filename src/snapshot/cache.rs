@@ -29,7 +29,7 @@ use super::state::FileName;
 use super::unit::UnitResult;
 
 /// Part of every key: raised when the meaning of an entry changes.
-const FORMAT: &[u8] = b"kabigate-unit/3";
+const FORMAT: &[u8] = b"kabigate-unit/4";
 
 /// Most bytes that an entry may unpack to; larger ones are not kept.
 const ENTRY_LIMIT: usize = 64 << 20;
@@ -155,7 +155,7 @@ impl UnitCache {
     }
 
     /// The lists of files that the unit is known to have read, newest last in no particular order of time.
-    pub(super) fn file_lists(&self, unit: Key) -> Vec<Vec<String>> {
+    pub(super) fn file_lists(&self, unit: Key) -> Vec<FileList> {
         let folder = self.unit_folder(unit);
         let Ok(entries) = fs::read_dir(&folder) else {
             return Vec::new();
@@ -221,17 +221,22 @@ impl UnitCache {
         fs::create_dir_all(&folder)?;
         self.written.fetch_add(1, Ordering::Relaxed);
         write_entry(&folder, &state.hex(), &encode(result)?)?;
-        let list = Key::of(files.iter().map(|file| file.as_bytes()));
-        let name = format!("files-{}", &list.hex()[..32]);
+        let files: Vec<&str> = files.iter().map(|file| &**file).collect();
+        let list = encode(&(files, &result.facts.lined))?;
+        let name = format!("files-{}", &Key::of([list.as_slice()]).hex()[..32]);
         if read_entry(&folder.join(&name)).is_some() {
             return Ok(());
         }
-        write_entry(
-            &folder,
-            &name,
-            &encode(&files.iter().map(|file| &**file).collect::<Vec<&str>>())?,
-        )
+        write_entry(&folder, &name, &list)
     }
+}
+
+/// The files that a result was made of, by portable name.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct FileList {
+    pub(super) files: Vec<String>,
+    /// Those whose lines count.
+    pub(super) lined: Vec<String>,
 }
 
 fn encode(value: &impl Serialize) -> io::Result<Vec<u8>> {
@@ -296,7 +301,13 @@ mod tests {
         let files: Vec<FileName> = vec!["a.c".into(), "a.h".into()];
         cache.put(unit, state, &files, &result("f"));
         assert_eq!(cache.get(unit, state), Some(result("f")));
-        assert_eq!(cache.file_lists(unit), [["a.c", "a.h"]]);
+        let lists = cache.file_lists(unit);
+        let lists: Vec<_> = lists
+            .iter()
+            .map(|list| (&list.files[..], &list.lined[..]))
+            .collect();
+        let files = ["a.c", "a.h"].map(String::from);
+        assert_eq!(lists, [(&files[..], &[][..])]);
         assert_eq!(cache.get(state, unit), None);
     }
 

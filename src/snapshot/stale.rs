@@ -55,11 +55,15 @@ impl Stale {
         if self.files.users.as_ref().is_some_and(uses_options) {
             return true;
         }
+        let counts = |file: &String| match grain {
+            Grain::Tokens => false,
+            Grain::SomeLines => known.facts.lined.binary_search(file).is_ok(),
+            Grain::Lines | Grain::Bytes => reads(file),
+        };
         let mut moved = self.files.moved.iter();
-        grain != Grain::Tokens
-            && moved.any(|(file, (old, new))| {
-                (grain == Grain::Bytes || old.digest != new.digest) && reads(file)
-            })
+        moved.any(|(file, (old, new))| {
+            (grain == Grain::Bytes || old.digest != new.digest) && counts(file)
+        })
     }
 }
 

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::cache::Key;
-use super::unit::Grain;
+use super::unit::{Grain, UnitFacts};
 use crate::cpp::Outline;
 use crate::history::{BlobId, PathChange};
 use crate::kbuild::{Macros, Names, OPTION_MACROS};
@@ -361,16 +361,21 @@ impl FileStates {
         self.known.lock().expect("states are not poisoned")
     }
 
-    /// Digest of what a result of that grain depends on in the named files; it depends on the order of the names.
-    pub(super) fn of(&self, names: &[FileName], grain: Grain) -> Key {
-        let part = |state: &State| match grain {
-            Grain::Tokens => state.lineless,
-            Grain::Lines => state.outline,
-            Grain::Bytes => state.exact,
+    /// Digest of what a result with these facts depends on in the named files; it depends on the order of the names.
+    pub(super) fn of(&self, names: &[FileName], facts: &UnitFacts) -> Key {
+        let is_lined = |name: &FileName| {
+            let found = facts.lined.binary_search_by(|known| (**known).cmp(name));
+            found.is_ok()
         };
         let mut key = Key::builder();
-        key.part(&[grain as u8]);
+        key.part(&[facts.grain as u8]);
         for name in names {
+            let part = |state: &State| match facts.grain {
+                Grain::Tokens => state.lineless,
+                Grain::SomeLines if !is_lined(name) => state.lineless,
+                Grain::SomeLines | Grain::Lines => state.outline,
+                Grain::Bytes => state.exact,
+            };
             key.part(name.as_bytes());
             key.part(self.with_file(name, part).bytes());
         }
@@ -516,6 +521,14 @@ mod tests {
         assert_eq!(places.portable("-I/w/src/include"), "-I$SRC/include");
     }
 
+    /// The facts of a result that depends on tokens alone.
+    fn tokens() -> UnitFacts {
+        UnitFacts {
+            grain: Grain::Tokens,
+            ..UnitFacts::default()
+        }
+    }
+
     /// The state of a file changes with its content and when another file of its base name comes.
     #[test]
     fn state_sees_content_and_shadows() {
@@ -538,7 +551,7 @@ mod tests {
             let mut states = FileStates::new(places.clone());
             states.check_out(&changes, &Arc::default());
             states.look_at_generated();
-            states.of(&files, Grain::Tokens)
+            states.of(&files, &tokens())
         };
         let first = state(&[("include/a.h", 1)]);
         assert_eq!(first, state(&[("include/a.h", 1), ("include/b.h", 9)]));
@@ -577,7 +590,7 @@ mod tests {
             &[change("a/x.h", Some(1)), change("c.h", Some(2))],
         );
         states.look_at_generated();
-        let first = states.of(&files, Grain::Tokens);
+        let first = states.of(&files, &tokens());
         assert_eq!(check_out(&mut states, &[change("c.h", Some(2))]), set(&[]));
         assert_eq!(
             check_out(&mut states, &[change("c.h", Some(3))]),
@@ -587,11 +600,11 @@ mod tests {
             check_out(&mut states, &[change("b/x.h", Some(4))]),
             set(&["a/x.h", "b/x.h"])
         );
-        let later = states.of(&files, Grain::Tokens);
+        let later = states.of(&files, &tokens());
         assert_ne!(first, later);
         fs::write(obj.join("gen.h"), "2").unwrap();
         assert_eq!(states.look_at_generated().stale, set(&["$OBJ/gen.h"]));
-        assert_ne!(later, states.of(&files, Grain::Tokens));
+        assert_ne!(later, states.of(&files, &tokens()));
         fs::write(obj.join("c.h"), "").unwrap();
         assert_eq!(states.look_at_generated().stale, set(&["$OBJ/c.h", "c.h"]));
         let mut fresh = FileStates::new(places);
@@ -604,9 +617,6 @@ mod tests {
             ],
         );
         fresh.look_at_generated();
-        assert_eq!(
-            fresh.of(&files, Grain::Tokens),
-            states.of(&files, Grain::Tokens)
-        );
+        assert_eq!(fresh.of(&files, &tokens()), states.of(&files, &tokens()));
     }
 }

@@ -71,6 +71,8 @@ pub(super) struct UnitFacts {
     pub(super) messages: Vec<UnitMessage>,
     /// What of the headers the result holds for.
     pub(super) grain: Grain,
+    /// The files whose lines count, for [`Grain::SomeLines`]; sorted.
+    pub(super) lined: Vec<String>,
 }
 
 /// What of the headers that a unit reads its result depends on.
@@ -78,7 +80,9 @@ pub(super) struct UnitFacts {
 pub(super) enum Grain {
     /// Their tokens without comments and bodies. Lines are stored as places in the outlines of headers, as with `Lines`.
     Tokens,
-    /// These and, where a macro may ask for it, the number of each line.
+    /// These and, in some files and there where a macro may ask for it, the number of each line.
+    SomeLines,
+    /// The same in all files.
     Lines,
     /// Every byte. Lines are stored as they are.
     #[default]
@@ -87,7 +91,8 @@ pub(super) enum Grain {
 
 impl Grain {
     /// Every grain, the one that holds longest first.
-    pub(super) const ALL: [Grain; 3] = [Grain::Tokens, Grain::Lines, Grain::Bytes];
+    pub(super) const ALL: [Grain; 4] =
+        [Grain::Tokens, Grain::SomeLines, Grain::Lines, Grain::Bytes];
 }
 
 impl UnitResult {
@@ -141,15 +146,17 @@ impl UnitResult {
                 exports,
                 messages,
                 grain: Grain::Bytes,
+                lined: Vec::new(),
             },
             definitions,
         }
     }
 
-    /// Stores lines as places, if all have one; `uses_lines` says whether a line's number may have mattered.
+    /// Stores lines as places, if all have one; `lined` are the files in which a line's number may have mattered, none
+    /// stands for all.
     pub(super) fn place_lines(
         &mut self,
-        uses_lines: bool,
+        lined: Option<Vec<String>>,
         place: impl Fn(&str, u32) -> Option<u32>,
     ) {
         let mut placed = self.clone();
@@ -168,11 +175,12 @@ impl UnitResult {
                 None => return,
             }
         }
-        placed.facts.grain = if uses_lines {
-            Grain::Lines
-        } else {
-            Grain::Tokens
+        placed.facts.grain = match &lined {
+            Some(lined) if lined.is_empty() => Grain::Tokens,
+            Some(_) => Grain::SomeLines,
+            None => Grain::Lines,
         };
+        placed.facts.lined = lined.unwrap_or_default();
         *self = placed;
     }
 

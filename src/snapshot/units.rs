@@ -7,7 +7,7 @@ use super::UnitFailure;
 use super::cache::{Key, UnitCache};
 use super::state::{FileName, FileStates, Places};
 use super::unit::{Grain, StoredDefinition, UnitFacts, UnitResult};
-use crate::cpp::{Call, CppError, ExportSite, Input, Preprocessor, Read};
+use crate::cpp::{Call, CppError, ExportSite, Input, LineUses, Preprocessor, Read};
 use crate::genksyms::{Memory, UnitSymbols, analyse_with};
 use crate::kbuild::{KbuildError, Language, ObjectTree, Unit};
 
@@ -71,12 +71,16 @@ impl UnitRun<'_> {
             Ok(Computed {
                 files,
                 mut result,
-                uses_lines,
+                lines,
             }) => {
                 result.map_files(|file| self.places.name(Path::new(file)));
                 // What assembly does with a header's text is not known.
                 if unit.language == Language::C {
-                    result.place_lines(uses_lines, |file, line| self.states.place(file, line));
+                    let lined = match &lines {
+                        LineUses::In(files) => Some(self.names(files)),
+                        LineUses::Anywhere => None,
+                    };
+                    result.place_lines(lined, |file, line| self.states.place(file, line));
                 }
                 let (known, definitions) = self.keep(call, files, result);
                 Outcome::Computed(known, definitions)
@@ -110,15 +114,20 @@ impl UnitRun<'_> {
     fn recall(&self, call: Key, before: Option<&Known>) -> Option<(Known, Vec<StoredDefinition>)> {
         let cache = self.cache?;
         if let Some(before) = before.filter(|before| before.call == call)
-            && self.states.of(&before.files, before.facts.grain) == before.state
+            && self.states.of(&before.files, &before.facts) == before.state
             && let Some(result) = cache.get(call, before.state)
         {
             return Some((before.clone(), result.definitions));
         }
-        cache.file_lists(call).into_iter().find_map(|files| {
-            let files = self.states.intern(files);
+        cache.file_lists(call).into_iter().find_map(|list| {
+            let files = self.states.intern(list.files);
+            let mut facts = UnitFacts {
+                lined: list.lined,
+                ..UnitFacts::default()
+            };
             let (state, result) = Grain::ALL.into_iter().find_map(|grain| {
-                let state = self.states.of(&files, grain);
+                facts.grain = grain;
+                let state = self.states.of(&files, &facts);
                 let result = cache.get(call, state)?;
                 (result.facts.grain == grain).then_some((state, result))
             })?;
@@ -139,7 +148,7 @@ impl UnitRun<'_> {
         result: UnitResult,
     ) -> (Known, Vec<StoredDefinition>) {
         let files = self.states.intern(files);
-        let state = self.states.of(&files, result.facts.grain);
+        let state = self.states.of(&files, &result.facts);
         if let Some(cache) = self.cache {
             cache.put(call, state, &files, &result);
         }
@@ -153,12 +162,12 @@ impl UnitRun<'_> {
     }
 
     fn compute(&self, unit: &Unit) -> Result<Computed, Failure> {
-        let mut uses_lines = true;
+        let mut lines = LineUses::Anywhere;
         let (symbols, sites, files) = match unit.language {
             Language::C => {
                 let (symbols, read) = self.analyse(&unit.call, Input::Source)?;
                 let files = self.names(&read.dependencies);
-                uses_lines = read.uses_lines;
+                lines = read.lines;
                 (symbols, read.exports, files)
             }
             Language::Asm => self.assembly(unit)?,
@@ -167,7 +176,7 @@ impl UnitRun<'_> {
             return Ok(Computed {
                 files,
                 result: UnitResult::default(),
-                uses_lines,
+                lines,
             });
         }
         if let Some(fault) = symbols.faults.first() {
@@ -179,7 +188,7 @@ impl UnitRun<'_> {
         Ok(Computed {
             files,
             result: UnitResult::new(&symbols, &sites),
-            uses_lines,
+            lines,
         })
     }
 
@@ -231,7 +240,7 @@ fn call_words(call: &Call) -> Vec<&str> {
 struct Computed {
     files: Vec<String>,
     result: UnitResult,
-    uses_lines: bool,
+    lines: LineUses,
 }
 
 struct Failure {

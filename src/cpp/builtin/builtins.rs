@@ -23,7 +23,7 @@ impl Run<'_> {
                 // Of the source itself every byte counts anyway.
                 let counts = !self.printer.is_skipping || self.in_directive;
                 if counts && self.frames.len() > 1 {
-                    self.line_uses = self.line_uses.saturating_add(1);
+                    self.uses_lines(1);
                 }
                 (Kind::Number, name.line.to_string().into_bytes())
             }

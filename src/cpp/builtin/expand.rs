@@ -542,7 +542,7 @@ impl<'s> Run<'s> {
             )));
         };
         if is_hidden_option(a, b, &text) {
-            self.line_uses = self.line_uses.saturating_add(1);
+            self.hidden_uses = self.hidden_uses.saturating_add(1);
         }
         Ok(Tok {
             line: left.line,

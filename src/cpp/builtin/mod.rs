@@ -40,7 +40,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use self::compiler::Compilers;
-use self::files::Files;
+use self::files::{FileId, Files};
 use self::lexed::{Lexed, lex};
 use self::lexer::Dialect;
 use self::macros::{DefId, Macros};
@@ -51,7 +51,7 @@ use self::source::Tokens;
 use self::spelling::{Spellings, Sym};
 use self::token::Kind;
 use super::child::Environment;
-use super::{Call, Consumer, CppError, ExportOverlay, Gcc, Input, Preprocessor, Read};
+use super::{Call, Consumer, CppError, ExportOverlay, Gcc, Input, LineUses, Preprocessor, Read};
 
 pub use self::files::{Disk, FileProvider};
 
@@ -336,9 +336,12 @@ impl Session<'_> {
         let read = match tokens.stop.take() {
             Some(stop) => Err(stop),
             None => Ok(Read {
-                dependencies: dependencies(&state, &tokens),
+                dependencies: paths(&state, tokens.dependencies()),
                 exports: std::mem::take(&mut tokens.run.printer.sites),
-                uses_lines: tokens.run.line_uses > 0,
+                lines: match tokens.run.hidden_uses {
+                    0 => LineUses::In(paths(&state, &tokens.run.lined)),
+                    _ => LineUses::Anywhere,
+                },
             }),
         };
         let table = tokens.run.into_table();
@@ -604,9 +607,9 @@ fn command_line(state: &State, setup: &Setup) -> String {
     text
 }
 
-fn dependencies(state: &State, tokens: &Tokens<'_>) -> Vec<PathBuf> {
+fn paths(state: &State, files: &[FileId]) -> Vec<PathBuf> {
     let mut seen = HashSet::new();
-    let files = tokens.dependencies().iter();
+    let files = files.iter();
     files
         .filter_map(|id| state.files.get(*id))
         .map(|file| {

@@ -164,9 +164,13 @@ pub(super) struct Run<'s> {
     /// Arguments that are expanded stand on other lines than the call, which another macro starts.
     pub(super) has_odd_lines: bool,
     pub(super) counter: u32,
-    /// How often something was consulted that the tokens of files do not show: `__LINE__`, in text that genksyms reads or
-    /// in a directive, or an option whose name was pasted together.
+    /// How often `__LINE__` was used in a header, in text that genksyms reads or in a directive.
     pub(super) line_uses: u32,
+    /// The headers that it was used in.
+    pub(super) lined: Vec<FileId>,
+    /// How often something was consulted that the tokens of files do not show: an option whose name was pasted together, or
+    /// a line of a text that is no file.
+    pub(super) hidden_uses: u32,
     pub(super) steps: u64,
     pub(super) printer: Printer,
     pub(super) recording: Option<Box<Recording>>,
@@ -200,6 +204,8 @@ impl<'s> Run<'s> {
             has_odd_lines: false,
             counter: 0,
             line_uses: 0,
+            lined: Vec::new(),
+            hidden_uses: 0,
             steps: 0,
             printer,
             recording: None,
@@ -207,6 +213,18 @@ impl<'s> Run<'s> {
             seen: HashSet::default(),
             once: HashSet::new(),
             dependencies: Vec::new(),
+        }
+    }
+
+    /// Notes that the number of a line of the current file was used, once or more.
+    pub(super) fn uses_lines(&mut self, times: u32) {
+        let Some(id) = self.frame().and_then(|frame| frame.id) else {
+            self.hidden_uses = self.hidden_uses.saturating_add(times);
+            return;
+        };
+        self.line_uses = self.line_uses.saturating_add(times);
+        if times > 0 && self.lined.last() != Some(&id) {
+            self.lined.push(id);
         }
     }
 

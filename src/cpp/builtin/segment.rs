@@ -40,6 +40,8 @@ pub(super) struct Segment {
     counter: u32,
     /// How often `__LINE__` was.
     line_uses: u32,
+    /// How often what tokens do not show was.
+    hidden_uses: u32,
     sites: Box<[ExportSite]>,
     /// What the arguments of the call say about it.
     shape: u32,
@@ -53,6 +55,7 @@ pub(super) struct Recording {
     start: usize,
     counter: u32,
     line_uses: u32,
+    hidden_uses: u32,
     sites: usize,
     base: u32,
     reads: Vec<(Sym, DefId)>,
@@ -151,7 +154,9 @@ impl Run<'_> {
             self.table.set(name, def);
         }
         self.counter = self.counter.wrapping_add(segment.counter);
-        self.line_uses = self.line_uses.saturating_add(segment.line_uses);
+        // A stretch lies in one file.
+        self.uses_lines(segment.line_uses);
+        self.hidden_uses = self.hidden_uses.saturating_add(segment.hidden_uses);
         self.pos = segment.end;
         self.printer.sites.extend_from_slice(&segment.sites);
         self.printer.new_line();
@@ -169,6 +174,7 @@ impl Run<'_> {
             start: self.pos,
             counter: self.counter,
             line_uses: self.line_uses,
+            hidden_uses: self.hidden_uses,
             sites: self.printer.sites.len(),
             base,
             reads: Vec::new(),
@@ -200,6 +206,7 @@ impl Run<'_> {
             end: self.pos,
             counter: self.counter.wrapping_sub(recording.counter),
             line_uses: self.line_uses.saturating_sub(recording.line_uses),
+            hidden_uses: self.hidden_uses.saturating_sub(recording.hidden_uses),
             sites: self
                 .printer
                 .sites
