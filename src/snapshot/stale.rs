@@ -62,7 +62,7 @@ impl Stale {
         };
         let mut moved = self.files.moved.iter();
         moved.any(|(file, (old, new))| {
-            (grain == Grain::Bytes || old.digest != new.digest) && counts(file)
+            (grain != Grain::Lines || old.digest != new.digest) && counts(file)
         })
     }
 }

@@ -371,9 +371,9 @@ impl FileStates {
         key.part(&[facts.grain as u8]);
         for name in names {
             let part = |state: &State| match facts.grain {
-                Grain::Tokens => state.lineless,
-                Grain::SomeLines if !is_lined(name) => state.lineless,
-                Grain::SomeLines | Grain::Lines => state.outline,
+                Grain::SomeLines if is_lined(name) => state.exact,
+                Grain::Tokens | Grain::SomeLines => state.lineless,
+                Grain::Lines => state.outline,
                 Grain::Bytes => state.exact,
             };
             key.part(name.as_bytes());

@@ -80,9 +80,9 @@ pub(super) struct UnitFacts {
 pub(super) enum Grain {
     /// Their tokens without comments and bodies. Lines are stored as places in the outlines of headers, as with `Lines`.
     Tokens,
-    /// These and, in some files and there where a macro may ask for it, the number of each line.
+    /// These, and every byte of the files in which a macro asked for the number of a line.
     SomeLines,
-    /// The same in all files.
+    /// Their tokens and, where a macro may ask for it, the number of each line.
     Lines,
     /// Every byte. Lines are stored as they are.
     #[default]
