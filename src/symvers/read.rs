@@ -86,7 +86,10 @@ impl Symvers {
     pub fn read(bytes: &[u8], name: &str) -> Result<Read, SymversError> {
         let text = unpack::unpack(bytes, name, UNPACK_LIMIT)?;
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
-        let mut reader = Reader::default();
+        let mut reader = Reader {
+            characters: Characters::of(text),
+            ..Reader::default()
+        };
         reader.expect(memchr::memchr_iter(b'\n', text).count());
         match std::str::from_utf8(text) {
             Ok(text) => {
@@ -135,6 +138,7 @@ struct Reader {
     lines: Vec<usize>,
     problems: Problems,
     warnings: Vec<Problem>,
+    characters: Characters,
     /// The module of the line before, which most often is that of the next.
     module: SmolStr,
     /// The first line of each order.
@@ -166,7 +170,7 @@ impl Reader {
         if line.trim_ascii().is_empty() || line.starts_with('#') {
             return;
         }
-        match Line::parse(line) {
+        match Line::parse(line, self.characters) {
             Ok(line) => {
                 match line.order {
                     Order::Unsaid => {}
@@ -251,7 +255,7 @@ impl Reader {
 
 /// Reads one `Module.symvers` line that stands in a file of another format.
 pub(crate) fn parse_line(line: &str) -> Result<Export, String> {
-    Line::parse(line).map(|line| {
+    Line::parse(line, Characters::Any).map(|line| {
         let module = line.module.into();
         line.export(module)
     })
@@ -274,7 +278,7 @@ struct Line<'a> {
 
 impl<'a> Line<'a> {
     /// Reads one line that is not blank.
-    fn parse(line: &'a str) -> Result<Line<'a>, String> {
+    fn parse(line: &'a str, characters: Characters) -> Result<Line<'a>, String> {
         let fields =
             Fields::between_tabs(line).unwrap_or_else(|| Fields::of(line.split_ascii_whitespace()));
         let [crc, symbol, rest @ ..] = fields.first() else {
@@ -290,10 +294,10 @@ impl<'a> Line<'a> {
         let (module, class, namespace, order) = columns(rest)?;
         Ok(Line {
             crc,
-            symbol: parse_symbol(symbol)?,
-            module: parse_module(module)?,
+            symbol: parse_symbol(symbol, characters)?,
+            module: parse_module(module, characters)?,
             class,
-            namespace: parse_text(namespace, "namespace")?,
+            namespace: parse_text(namespace, "namespace", characters)?,
             order,
         })
     }
@@ -352,10 +356,28 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Whether a text is made of visible ASCII characters, as nearly all are. Without a way out, so that many go at once.
-fn is_visible(text: &str) -> bool {
-    let outside = |byte: u8| byte.wrapping_sub(b'!') > b'~' - b'!';
-    !text.bytes().fold(false, |any, byte| any | outside(byte))
+/// What characters the columns of a file hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Characters {
+    /// Visible ones of ASCII, as in nearly every file: no column needs a look at them.
+    Visible,
+    /// Anything.
+    #[default]
+    Any,
+}
+
+impl Characters {
+    /// Looks at the whole text without a way out, so that many bytes go at once.
+    fn of(text: &[u8]) -> Characters {
+        let visible = |byte: u8| byte.wrapping_sub(b'!') <= b'~' - b'!';
+        let between = |byte: u8| (byte == b'\t') | (byte == b'\n');
+        let bytes = text.iter();
+        if bytes.fold(true, |all, &byte| all & (visible(byte) | between(byte))) {
+            Characters::Visible
+        } else {
+            Characters::Any
+        }
+    }
 }
 
 /// Decides the order of the columns after the symbol: module, class, namespace.
@@ -408,13 +430,13 @@ fn parse_crc(word: &str) -> Result<Crc, String> {
     }
 }
 
-fn parse_symbol(word: &str) -> Result<&str, String> {
+fn parse_symbol(word: &str, characters: Characters) -> Result<&str, String> {
     let symbol = word.strip_prefix('.').unwrap_or(word);
     if symbol.is_empty() {
         Err("empty symbol in column 2; expected its name".to_owned())
-    } else if is_visible(symbol) {
-        Ok(symbol)
-    } else if symbol.contains(|c: char| c.is_whitespace() || c.is_control()) {
+    } else if characters == Characters::Any
+        && symbol.contains(|c: char| c.is_whitespace() || c.is_control())
+    {
         Err(format!(
             "symbol `{}` holds a blank or control character; expected one name",
             shown(symbol)
@@ -424,16 +446,16 @@ fn parse_symbol(word: &str) -> Result<&str, String> {
     }
 }
 
-fn parse_module(word: &str) -> Result<&str, String> {
+fn parse_module(word: &str, characters: Characters) -> Result<&str, String> {
     if word.is_empty() {
         Err("empty module column; expected vmlinux or a module's path without .ko".to_owned())
     } else {
-        parse_text(word, "module")
+        parse_text(word, "module", characters)
     }
 }
 
-fn parse_text<'a>(word: &'a str, column: &str) -> Result<&'a str, String> {
-    if !is_visible(word) && word.contains(char::is_control) {
+fn parse_text<'a>(word: &'a str, column: &str, characters: Characters) -> Result<&'a str, String> {
+    if characters == Characters::Any && word.contains(char::is_control) {
         Err(format!(
             "{column} `{}` holds a control character; expected plain text",
             shown(word)
