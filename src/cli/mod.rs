@@ -10,6 +10,7 @@ mod decisions;
 mod diff;
 mod doctor;
 mod explain;
+mod heap;
 mod help;
 mod import;
 mod interrupt;
@@ -158,6 +159,10 @@ pub fn main() -> ExitCode {
     if let Command::Sandboxed(command) = arguments.command {
         // It becomes another program: no handler of signals, and no thread, may stand in its way.
         return command.run();
+    }
+    if matches!(arguments.command, Command::Diff(_)) {
+        // All others work in threads, whose heaps the C library never asks huge pages for.
+        heap::with_huge_pages();
     }
     let context = Context {
         style: Style::new(arguments.color),
