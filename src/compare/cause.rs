@@ -78,7 +78,7 @@ pub(super) struct Attributor<'a> {
     /// The member of a text that leads to a name, for the texts that paths went through.
     members: HashMap<(TextId, NameId), Option<String>, RandomState>,
     /// The members of these texts, none for what has none.
-    parsed: HashMap<TextId, Vec<Member>, RandomState>,
+    parsed: HashMap<TextId, Vec<Member<'a>>, RandomState>,
     /// The search that met a name last, and through which name.
     met: Vec<(u32, Option<NameId>)>,
     /// What the units that were looked at last see under a name.

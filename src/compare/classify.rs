@@ -90,15 +90,7 @@ pub(super) fn classify(
         return enums(base, head);
     }
     if let (Some(old), Some(new)) = (members(base), members(head)) {
-        let alike = |a: &Member, b: &Member| {
-            let words = |member: &Member| -> Vec<String> { member.kind.clone() };
-            let (a, b) = (words(a), words(b));
-            let (a, b): (Vec<&str>, Vec<&str>) = (
-                a.iter().map(String::as_str).collect(),
-                b.iter().map(String::as_str).collect(),
-            );
-            same(&a, &b)
-        };
+        let alike = |a: &Member<'_>, b: &Member<'_>| same(&a.kind, &b.kind);
         let found = changes(&old, &new, &alike);
         return (of_members(base, head, &old, &new, &found, &alike), found);
     }
@@ -137,9 +129,9 @@ fn of_members(
     let harmless = |change: &DefinitionChange| match change {
         DefinitionChange::Renamed { .. } => true,
         DefinitionChange::Changed { path, .. } => {
-            let of = |members: &[Member]| members.iter().find(|m| m.path == *path).cloned();
-            match (of(old), of(new)) {
-                (Some(a), Some(b)) => a.attributes == b.attributes && alike(&a, &b),
+            let at_path = |member: &&Member<'_>| member.path == *path;
+            match (old.iter().find(at_path), new.iter().find(at_path)) {
+                (Some(a), Some(b)) => a.attributes == b.attributes && alike(a, b),
                 _ => false,
             }
         }

@@ -65,20 +65,20 @@ pub enum DefinitionChange {
 
 /// A member of a struct or union, or the container of an anonymous one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Member {
+pub(super) struct Member<'a> {
     /// Path with the numbers of anonymous containers.
     pub(super) path: String,
     /// Path without them: what two sides are aligned by.
     pub(super) key: String,
     /// Tokens without name and attributes, of a container without its members.
-    pub(super) kind: Vec<String>,
+    pub(super) kind: Vec<&'a str>,
     /// Attributes.
     pub(super) attributes: Vec<String>,
     /// The declaration as tokens, of a container without its members.
     pub(super) text: String,
 }
 
-impl Member {
+impl Member<'_> {
     /// The declaration as C says it, on one line.
     pub(super) fn in_c(&self) -> String {
         one_line(&self.text)
@@ -104,7 +104,7 @@ struct Body<'a, 'b> {
 }
 
 /// The members of a definition with a body; none if it has none, is not balanced or is too large.
-pub(super) fn members(text: &str) -> Option<Vec<Member>> {
+pub(super) fn members(text: &str) -> Option<Vec<Member<'_>>> {
     let all: Vec<&str> = tokens(text).collect();
     let open = all.iter().position(|&token| token == "{")?;
     let close = matching(&all, open)?;
@@ -161,7 +161,7 @@ fn container<'a>(
     from: usize,
     to: usize,
     body: &mut Body<'_, '_>,
-) -> (Member, Option<&'a str>) {
+) -> (Member<'a>, Option<&'a str>) {
     let mut outer: Vec<&str> = declaration[..from].to_vec();
     outer.extend(["{", "...", "}"]);
     outer.extend(&declaration[to + 1..]);
@@ -192,9 +192,8 @@ fn container<'a>(
         path: format!("{}{path}", body.path),
         key: format!("{}{key}", body.key),
         kind: plain
-            .iter()
-            .filter(|&&token| Some(token) != name)
-            .map(|&token| token.to_owned())
+            .into_iter()
+            .filter(|&token| Some(token) != name)
             .collect(),
         attributes,
         text: outer.join(" "),
@@ -203,7 +202,7 @@ fn container<'a>(
 }
 
 /// The members of one declaration: `int a , * b` declares two.
-fn declared(declaration: &[&str], body: &mut Body<'_, '_>, found: &mut Vec<Member>) {
+fn declared<'a>(declaration: &[&'a str], body: &mut Body<'_, '_>, found: &mut Vec<Member<'a>>) {
     let (plain, attributes) = without_attributes(declaration);
     let mut parts = split_at_commas(&plain);
     let Some(first) = parts.next() else { return };
@@ -222,6 +221,11 @@ fn declared(declaration: &[&str], body: &mut Body<'_, '_>, found: &mut Vec<Membe
         };
         tokens.extend(part);
         let name = name_at(&tokens);
+        let mut text = tokens.join(" ");
+        for attribute in &attributes {
+            text.push(' ');
+            text.push_str(attribute);
+        }
         let path = match name {
             Some(name) => tokens[name].to_owned(),
             None => {
@@ -229,25 +233,18 @@ fn declared(declaration: &[&str], body: &mut Body<'_, '_>, found: &mut Vec<Membe
                 format!("<anon {}>", body.anonymous)
             }
         };
+        if let Some(name) = name {
+            tokens.remove(name);
+        }
         found.push(Member {
             key: match name {
                 Some(_) => format!("{}{path}", body.key),
                 None => format!("{}<anon>", body.key),
             },
             path: format!("{}{path}", body.path),
-            kind: tokens
-                .iter()
-                .enumerate()
-                .filter(|(at, _)| Some(*at) != name)
-                .map(|(_, token)| (*token).to_owned())
-                .collect(),
+            kind: tokens,
             attributes: attributes.clone(),
-            text: tokens
-                .iter()
-                .copied()
-                .chain(attributes.iter().map(String::as_str))
-                .collect::<Vec<_>>()
-                .join(" "),
+            text,
         });
     }
 }
@@ -349,7 +346,7 @@ pub(super) fn name_at(tokens: &[&str]) -> Option<usize> {
 }
 
 /// The first of the members that mentions a type, as a path.
-pub(super) fn member_of(members: &[Member], reference: &str) -> Option<String> {
+pub(super) fn member_of(members: &[Member<'_>], reference: &str) -> Option<String> {
     let member = members
         .iter()
         .find(|member| tokens(&member.text).any(|token| token == reference))?;
@@ -465,8 +462,7 @@ fn changed(
     same: &dyn Fn(&Member, &Member) -> bool,
     found: &mut Vec<DefinitionChange>,
 ) {
-    let containers = base.kind.iter().any(|token| token == "...")
-        && head.kind.iter().any(|token| token == "...");
+    let containers = base.kind.contains(&"...") && head.kind.contains(&"...");
     if base.text == head.text || (containers && base.kind == head.kind && same(base, head)) {
         return;
     }
