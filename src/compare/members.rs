@@ -251,7 +251,7 @@ fn declared<'a>(declaration: &[&'a str], body: &mut Body<'_, '_>, found: &mut Ve
 
 /// Takes `__attribute__ ( ( ... ) )` out of a declaration; each attribute is one text.
 pub(super) fn without_attributes<'a>(all: &[&'a str]) -> (Vec<&'a str>, Vec<String>) {
-    let (mut plain, mut attributes) = (Vec::new(), Vec::new());
+    let (mut plain, mut attributes) = (Vec::with_capacity(all.len()), Vec::new());
     let mut rest = all;
     while let Some((&token, behind)) = rest.split_first() {
         rest = behind;

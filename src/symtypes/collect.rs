@@ -42,6 +42,9 @@ pub(super) struct Collector {
     rewritten: bool,
 }
 
+/// Records that room is made for before they are read; kernels have 400,000.
+const MOST_EXPECTED: usize = 1 << 20;
+
 /// How a definition is meant.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scope {
@@ -58,6 +61,12 @@ impl Collector {
             graph,
             ..Collector::default()
         }
+    }
+
+    /// Makes room for the records of a file of that many lines.
+    pub(super) fn expect(&mut self, lines: usize) {
+        // What a record takes in memory is some times an empty line, so a file of line ends alone gets no more.
+        self.entries.reserve(lines.min(MOST_EXPECTED));
     }
 
     /// As [`Collector::new`], for files that hold every definition of their unit.

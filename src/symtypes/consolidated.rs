@@ -45,6 +45,8 @@ impl TypeGraph {
             older: false,
             sections: 0,
         };
+        let lines = memchr::memchr_iter(b'\n', bytes).count();
+        reader.collector.expect(lines);
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         match std::str::from_utf8(bytes) {
             Ok(text) => {
