@@ -193,7 +193,7 @@ impl<'a> Judge<'a> {
                 .witness
                 .iter()
                 .map(|step| match &step.member {
-                    Some(member) => format!("{member}: {}", step.name.in_c()),
+                    Some(member) => [member, ": ", &step.name.in_c()].concat(),
                     None => step.name.in_c(),
                 })
                 .collect(),

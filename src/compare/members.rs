@@ -189,8 +189,8 @@ fn container<'a>(
         }
     };
     let member = Member {
-        path: format!("{}{path}", body.path),
-        key: format!("{}{key}", body.key),
+        path: [&*body.path, &path].concat(),
+        key: [&*body.key, &key].concat(),
         kind: plain
             .into_iter()
             .filter(|&token| Some(token) != name)
@@ -238,10 +238,10 @@ fn declared<'a>(declaration: &[&'a str], body: &mut Body<'_, '_>, found: &mut Ve
         }
         found.push(Member {
             key: match name {
-                Some(_) => format!("{}{path}", body.key),
-                None => format!("{}<anon>", body.key),
+                Some(_) => [&*body.key, &path].concat(),
+                None => [&*body.key, "<anon>"].concat(),
             },
-            path: format!("{}{path}", body.path),
+            path: [&*body.path, &path].concat(),
             kind: tokens,
             attributes: attributes.clone(),
             text,

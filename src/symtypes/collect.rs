@@ -90,6 +90,15 @@ impl Collector {
         self.paths.push(path.to_owned());
     }
 
+    /// Makes room for the names that came since.
+    fn widen(&mut self) {
+        let names = self.graph.name_count();
+        if self.own.len() < names {
+            self.last.resize(names, None);
+            self.own.resize(names, (0, 0));
+        }
+    }
+
     fn section(&self) -> u32 {
         index(self.paths.len()).wrapping_sub(1)
     }
@@ -128,8 +137,7 @@ impl Collector {
         scope: Scope,
         line: usize,
     ) {
-        self.last.resize(self.graph.name_count(), None);
-        self.own.resize(self.graph.name_count(), (0, 0));
+        self.widen();
         if !self.open {
             return self.problems.push(
                 line,
@@ -170,8 +178,7 @@ impl Collector {
     /// Adds a name that stands for the definition before it.
     pub(super) fn bare(&mut self, name: Name<'_>, line: usize) {
         let id = self.graph.intern_name(name);
-        self.last.resize(self.graph.name_count(), None);
-        self.own.resize(self.graph.name_count(), (0, 0));
+        self.widen();
         if !self.is_second(id, line) && self.last[id.0 as usize].is_none() {
             self.problems.push(
                 line,
@@ -203,8 +210,7 @@ impl Collector {
         if !std::mem::take(&mut self.open) {
             return;
         }
-        self.last.resize(self.graph.name_count(), None);
-        self.own.resize(self.graph.name_count(), (0, 0));
+        self.widen();
         if self.checked {
             return self.fresh.clear();
         }

@@ -105,12 +105,14 @@ impl TypeName {
     /// The name as C code says it: `struct sk_buff`, `typedef u32`, `netif_rx`.
     #[must_use]
     pub fn in_c(&self) -> String {
-        match self.kind {
-            TypeKind::Typedef => format!("typedef {}", self.name),
-            kind => kind.keyword().map_or_else(
-                || self.name.clone(),
-                |keyword| format!("{keyword} {}", self.name),
-            ),
+        let word = match self.kind {
+            TypeKind::Typedef => Some("typedef"),
+            kind => kind.keyword(),
+        };
+        match word {
+            // A comparison of two kernels names 80,000 steps of paths, and formatting costs several times as much.
+            Some(word) => [word, " ", &self.name].concat(),
+            None => self.name.clone(),
         }
     }
 }
