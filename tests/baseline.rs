@@ -4,7 +4,9 @@
 
 mod support;
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use kabigate::symtypes::{Definition, TypeGraph, TypeKind, TypeName, reference};
@@ -266,6 +268,25 @@ fn module_kabi() {
             .out_has("1 of 1 protected symbol changed")
             .err_has("holds protected symbols only");
     }
+}
+
+/// A comparison restarts itself for huge pages unless the user set the allocator up: both ways it gets the same arguments,
+/// bytes that are no text included, and says the same.
+#[test]
+fn a_restart_changes_nothing() {
+    let (place, old, new) = (Place::new(), Kernel::new(""), Kernel::new(" int width ;"));
+    let file = OsStr::from_bytes(b"old \xff.symvers");
+    fs::write(place.0.path().join(file), old.symvers.write()).unwrap();
+    place.write("new.symvers", new.symvers.write());
+    let run = || Run::new(["diff".as_ref(), file, "new.symvers".as_ref()]).dir(place.0.path());
+    let [restarted, at_once] = [run(), run().env("GLIBC_TUNABLES", "")].map(Run::end);
+    let restarted = restarted
+        .code(1)
+        .out_has("2 of 2 protected symbols changed");
+    assert_eq!((restarted.out, restarted.err), {
+        let at_once = at_once.code(1);
+        (at_once.out, at_once.err)
+    });
 }
 
 /// SUSE's files lie beside each other under names of the flavour; a headers package's configuration is found.
