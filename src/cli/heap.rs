@@ -1,9 +1,8 @@
-//! Huge pages for the tables of a kernel.
+//! Huge pages for the tables of two kernels.
 //!
-//! What a run holds is tens of megabytes that are filled once and given back at the end, and a fault for each 4 KiB of them
-//! costs as much as what is put there. The C library's allocator asks for larger pages only where its tunables said so
-//! before the program started (`malloc/arena.c`, "Memory Allocation Tunables" of the GNU C Library's manual), and nothing
-//! else reads them. So the program starts itself anew, once, as the same process.
+//! A comparison fills some tens of megabytes once, and a fault for each 4 KiB of them is a good part of its time. The GNU C
+//! Library's allocator asks the kernel for larger pages only where an environment variable said so before the program
+//! started ("Memory Allocation Tunables" in its manual). So the program starts itself anew, once, as the same process.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -13,8 +12,8 @@ use std::process::Command;
 /// What the C library reads its tunables from.
 const VARIABLE: &str = "GLIBC_TUNABLES";
 
-/// Room is asked for by 32 MiB, so that whole huge pages lie in it. The thresholds are those that the allocator comes to by
-/// itself otherwise: a value for the room keeps it from that.
+/// Room is asked for by 32 MiB, so that whole huge pages lie in it. A value for that keeps the allocator from raising its
+/// thresholds with the sizes it meets, so they stand where it would raise them to at most.
 const TUNABLES: &str = "glibc.malloc.hugetlb=1:glibc.malloc.top_pad=33554432:\
                         glibc.malloc.mmap_threshold=33554432:glibc.malloc.trim_threshold=67108864";
 

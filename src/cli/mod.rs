@@ -161,7 +161,7 @@ pub fn main() -> ExitCode {
         return command.run();
     }
     if matches!(arguments.command, Command::Diff(_)) {
-        // All others work in threads, whose heaps the C library never asks huge pages for.
+        // The commands that compute work in threads, whose heaps the C library asks for in small pages only.
         heap::with_huge_pages();
     }
     let context = Context {

@@ -65,7 +65,7 @@ impl Collector {
 
     /// Makes room for the records of a file of that many lines.
     pub(super) fn expect(&mut self, lines: usize) {
-        // What a record takes in memory is some times an empty line, so a file of line ends alone gets no more.
+        // A record takes many times the room of an empty line, so a file of line ends alone gets no more.
         self.entries.reserve(lines.min(MOST_EXPECTED));
     }
 

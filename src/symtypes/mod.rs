@@ -110,7 +110,7 @@ impl TypeName {
             kind => kind.keyword(),
         };
         match word {
-            // A comparison of two kernels names 80,000 steps of paths, and formatting costs several times as much.
+            // A comparison of two kernels names 70,000 steps of paths, and formatting costs several times as much.
             Some(word) => [word, " ", &self.name].concat(),
             None => self.name.clone(),
         }
