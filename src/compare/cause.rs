@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 
 use super::classify::{CauseClass, classify};
-use super::members::{DefinitionChange, Member, member_of, members};
+use super::members::{DefinitionChange, member_of};
 use super::near::{NEVER, distances};
 use crate::symtypes::{
     Location, LocationId, NameId, Record, TextId, Translation, TypeGraph, TypeKind, TypeName,
@@ -71,14 +71,10 @@ pub(super) struct Attributor<'a> {
     to_head: Translation,
     /// How far the nearest cause is at least, by base name.
     near: Vec<u32>,
-    /// The place of each base name in bytewise order.
-    rank: Vec<u32>,
     causes: Vec<Cause>,
     known: HashMap<(NameId, TextId, TextId), usize, RandomState>,
     /// The member of a text that leads to a name, for the texts that paths went through.
     members: HashMap<(TextId, NameId), Option<String>, RandomState>,
-    /// The members of these texts, none for what has none.
-    parsed: HashMap<TextId, Vec<Member<'a>>, RandomState>,
     /// The search that met a name last, and through which name.
     met: Vec<(u32, Option<NameId>)>,
     /// What the units that were looked at last see under a name.
@@ -104,6 +100,8 @@ struct Seen {
 struct Export<'a> {
     /// Its place among the exports that were asked for.
     at: usize,
+    /// Number of the pair of units.
+    unit: usize,
     name: NameId,
     base: (&'a str, &'a UnitTypes),
     head: (&'a str, &'a UnitTypes),
@@ -132,11 +130,9 @@ impl<'a> Attributor<'a> {
             head,
             near: distances(base, head, &to_head),
             to_head,
-            rank: base.ranks(),
             causes: Vec::new(),
             known: HashMap::default(),
             members: HashMap::default(),
-            parsed: HashMap::default(),
             met: vec![(0, None); base.name_count()],
             seen: vec![
                 Seen {
@@ -160,14 +156,17 @@ impl<'a> Attributor<'a> {
     /// has no types for it.
     pub(super) fn attribute(&mut self, symbols: &[&str]) -> Vec<Option<Attribution>> {
         let (base, head) = (self.base, self.head);
+        let mut units: HashMap<(&str, &str), usize, RandomState> = HashMap::default();
         let mut exports: Vec<Export<'a>> = symbols
             .iter()
             .enumerate()
             .filter_map(|(at, symbol)| {
                 let (base_path, base_unit, export) = base.exporter_with_path(symbol)?;
                 let (head_path, head_unit, _) = head.exporter_with_path(symbol)?;
+                let new = units.len();
                 Some(Export {
                     at,
+                    unit: *units.entry((base_path, head_path)).or_insert(new),
                     name: export.name,
                     base: (base_path, base_unit),
                     head: (head_path, head_unit),
@@ -175,13 +174,11 @@ impl<'a> Attributor<'a> {
             })
             .collect();
         // What one export of a unit looked at serves the next one.
-        exports.sort_by_key(|export| (export.base.0, export.head.0, export.at));
+        exports.sort_unstable_by_key(|export| (export.unit, export.at));
         let mut found: Vec<Option<Attribution>> = symbols.iter().map(|_| None).collect();
-        let mut paths = None;
+        let mut unit = None;
         for export in exports {
-            let here = Some((export.base.0, export.head.0));
-            if paths != here {
-                paths = here;
+            if unit.replace(export.unit) != Some(export.unit) {
                 self.visit += 1;
             }
             found[export.at] = self.nearest(&export);
@@ -252,7 +249,7 @@ impl<'a> Attributor<'a> {
                 });
             }
             std::mem::swap(&mut layer, &mut next);
-            layer.sort_unstable_by_key(|name| self.rank[name.index()]);
+            layer.sort_unstable_by_key(|&name| self.base.key(name));
         }
         Search::Further(left_out)
     }
@@ -306,7 +303,7 @@ impl<'a> Attributor<'a> {
                 }
                 self.references(&base, &mut next);
             }
-            next.sort_unstable_by_key(|name| self.rank[name.index()]);
+            next.sort_unstable_by_key(|&name| self.base.key(name));
             layer = next;
         }
         Some(found)
@@ -359,15 +356,10 @@ impl<'a> Attributor<'a> {
 
     /// The member of a text that mentions a name.
     fn member(&mut self, text: TextId, name: NameId) -> Option<String> {
-        let (base, parsed) = (self.base, &mut self.parsed);
+        let base = self.base;
         self.members
             .entry((text, name))
-            .or_insert_with(|| {
-                let parsed = parsed.entry(text);
-                let members =
-                    parsed.or_insert_with(|| members(base.text(text)).unwrap_or_default());
-                member_of(members, &base.name(name).to_string())
-            })
+            .or_insert_with(|| member_of(base.text(text), &base.name(name).to_string()))
             .clone()
     }
 

@@ -5,6 +5,8 @@
 //! their names; what has no partner was added or removed, what stands in the place of another with the same type was
 //! renamed. Nothing here knows sizes or offsets: the text does not tell them.
 
+use std::ops::Range;
+
 use crate::symtypes::{c_layout, is_reserved_name, tokens};
 
 /// How deep inline structs may be nested; deeper ones are one member.
@@ -83,6 +85,12 @@ impl Member<'_> {
     pub(super) fn in_c(&self) -> String {
         one_line(&self.text)
     }
+
+    /// Whether it mentions a type, which is never its name.
+    fn mentions(&self, reference: &str) -> bool {
+        let mut attributes = self.attributes.iter().flat_map(|text| tokens(text));
+        self.kind.contains(&reference) || attributes.any(|token| token == reference)
+    }
 }
 
 /// A text as C on one line.
@@ -94,8 +102,9 @@ pub(super) fn one_line(text: &str) -> String {
 }
 
 /// A body that is being read.
-struct Body<'a, 'b> {
-    rest: &'b [&'a str],
+struct Body {
+    /// The tokens that are still to be read.
+    rest: Range<usize>,
     /// What stands in front of its members' paths and keys.
     path: String,
     key: String,
@@ -103,39 +112,56 @@ struct Body<'a, 'b> {
     anonymous: usize,
 }
 
-/// The members of a definition with a body; none if it has none, is not balanced or is too large.
-pub(super) fn members(text: &str) -> Option<Vec<Member<'_>>> {
-    let all: Vec<&str> = tokens(text).collect();
-    let open = all.iter().position(|&token| token == "{")?;
-    let close = matching(&all, open)?;
-    let mut found = Vec::new();
-    let mut bodies = vec![Body {
-        rest: &all[open + 1..close],
-        path: String::new(),
-        key: String::new(),
-        anonymous: 0,
-    }];
-    while let Some(body) = bodies.last_mut() {
-        if body.rest.is_empty() {
-            bodies.pop();
-            continue;
+/// Reads the members of a definition, one declaration after the other.
+struct MemberReader<'a> {
+    tokens: Vec<&'a str>,
+    /// The open bodies, the innermost last.
+    bodies: Vec<Body>,
+    found: Vec<Member<'a>>,
+}
+
+impl<'a> MemberReader<'a> {
+    /// At the first member of a definition; at the end where that has no body or is not balanced.
+    fn new(text: &'a str) -> MemberReader<'a> {
+        let tokens: Vec<&str> = tokens(text).collect();
+        let open = tokens.iter().position(|&token| token == "{");
+        let body = open.and_then(|open| Some(open + 1..matching(&tokens, open)?));
+        let outermost = body.map(|rest| Body {
+            rest,
+            path: String::new(),
+            key: String::new(),
+            anonymous: 0,
+        });
+        MemberReader {
+            tokens,
+            bodies: outermost.into_iter().collect(),
+            found: Vec::new(),
         }
-        let end = end_of_member(body.rest);
-        let declaration = &body.rest[..end];
-        body.rest = body.rest.get(end + 1..).unwrap_or_default();
+    }
+
+    /// Reads one declaration; false at the end.
+    fn step(&mut self) -> bool {
+        let depth = self.bodies.len();
+        let Some(body) = self.bodies.last_mut() else {
+            return false;
+        };
+        let start = body.rest.start;
+        let rest = &self.tokens[body.rest.clone()];
+        if rest.is_empty() {
+            self.bodies.pop();
+            return true;
+        }
+        let end = end_of_member(rest);
+        let declaration = &rest[..end];
+        body.rest.start = (start + end + 1).min(body.rest.end);
         if declaration.is_empty() {
-            continue;
-        }
-        if found.len() >= MEMBER_LIMIT {
-            return None;
+            return true;
         }
         match inline_body(declaration) {
-            Some((from, to)) if bodies.len() < DEPTH_LIMIT => {
-                // INVARIANT: the loop runs while there is a last body, and none was taken off since.
-                let body = bodies.last_mut()?;
+            Some((from, to)) if depth < DEPTH_LIMIT => {
                 let (member, name) = container(declaration, from, to, body);
                 let inner = Body {
-                    rest: &declaration[from + 1..to],
+                    rest: start + from + 1..start + to,
                     path: format!("{}.", member.path),
                     key: match name {
                         Some(name) => format!("{}{name}.", body.key),
@@ -143,16 +169,41 @@ pub(super) fn members(text: &str) -> Option<Vec<Member<'_>>> {
                     },
                     anonymous: 0,
                 };
-                found.push(member);
-                bodies.push(inner);
+                self.found.push(member);
+                self.bodies.push(inner);
             }
-            _ => {
-                let body = bodies.last_mut()?;
-                declared(declaration, body, &mut found);
-            }
+            _ => declared(declaration, body, &mut self.found),
+        }
+        true
+    }
+}
+
+/// The members of a definition with a body; none if it has none, is not balanced or is too large.
+pub(super) fn members(text: &str) -> Option<Vec<Member<'_>>> {
+    let mut reader = MemberReader::new(text);
+    if reader.bodies.is_empty() {
+        return None;
+    }
+    while reader.step() {
+        if reader.found.len() > MEMBER_LIMIT {
+            return None;
         }
     }
-    Some(found)
+    Some(reader.found)
+}
+
+/// The first member of a definition that mentions a type, as a path; what stands behind it is not read.
+pub(super) fn member_of(text: &str, reference: &str) -> Option<String> {
+    let mut reader = MemberReader::new(text);
+    let mut at = 0;
+    while at <= MEMBER_LIMIT && reader.step() {
+        let new = reader.found.get(at..).unwrap_or_default();
+        if let Some(member) = new.iter().find(|member| member.mentions(reference)) {
+            return Some(member.path.clone());
+        }
+        at = reader.found.len();
+    }
+    None
 }
 
 /// The container of an inline struct, and its name if it has one.
@@ -160,7 +211,7 @@ fn container<'a>(
     declaration: &[&'a str],
     from: usize,
     to: usize,
-    body: &mut Body<'_, '_>,
+    body: &mut Body,
 ) -> (Member<'a>, Option<&'a str>) {
     let mut outer: Vec<&str> = declaration[..from].to_vec();
     outer.extend(["{", "...", "}"]);
@@ -202,7 +253,7 @@ fn container<'a>(
 }
 
 /// The members of one declaration: `int a , * b` declares two.
-fn declared<'a>(declaration: &[&'a str], body: &mut Body<'_, '_>, found: &mut Vec<Member<'a>>) {
+fn declared<'a>(declaration: &[&'a str], body: &mut Body, found: &mut Vec<Member<'a>>) {
     let (plain, attributes) = without_attributes(declaration);
     let mut parts = split_at_commas(&plain);
     let Some(first) = parts.next() else { return };
@@ -343,14 +394,6 @@ pub(super) fn name_at(tokens: &[&str]) -> Option<usize> {
     // `struct tag` without a name is no name.
     let tag = before.filter(|&at| at > 0 && matches!(tokens[at - 1], "struct" | "union" | "enum"));
     before.filter(|_| tag.is_none())
-}
-
-/// The first of the members that mentions a type, as a path.
-pub(super) fn member_of(members: &[Member<'_>], reference: &str) -> Option<String> {
-    let member = members
-        .iter()
-        .find(|member| tokens(&member.text).any(|token| token == reference))?;
-    Some(member.path.clone())
 }
 
 /// Whether a member is kept free for later use.

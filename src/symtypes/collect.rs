@@ -28,8 +28,6 @@ pub(super) struct Collector {
     /// The section that a name stands in, as its number and one, and the line; for one name a section.
     own: Vec<(u32, u32)>,
     paths: Vec<String>,
-    /// The texts of types that are only declared, by name.
-    opaque: Vec<Option<TextId>>,
     met: HashSet<String>,
     open: bool,
     /// Texts that stand in the open section, with their lines.
@@ -117,15 +115,10 @@ impl Collector {
         self.known(id, text, is_extern, scope, line);
     }
 
-    /// Adds a record of a type that is only declared in this section.
-    pub(super) fn opaque(&mut self, name: Name<'_>, line: usize) {
-        let id = self.graph.intern_name(name);
-        // A kernel has some 300,000 of these records and 3,000 such types.
-        self.opaque.resize(self.graph.name_count(), None);
-        let graph = &mut self.graph;
-        let text = *self.opaque[id.0 as usize]
-            .get_or_insert_with(|| graph.intern_text(&opaque_text(name).unwrap_or_default()));
-        self.known(id, text, false, Scope::Here, line);
+    /// The name and the text of a type that is only declared.
+    pub(super) fn opaque(&mut self, name: Name<'_>) -> (NameId, TextId) {
+        let text = opaque_text(name).unwrap_or_default();
+        (self.graph.intern_name(name), self.graph.intern_text(&text))
     }
 
     /// Adds a record whose name and text are interned.
@@ -246,7 +239,7 @@ impl Collector {
         let canonical = self.paths.is_sorted() && !self.rewritten;
         let mut graph = self.graph;
         graph.sections = Sections::new(
-            self.entries,
+            &self.entries,
             graph.name_count(),
             self.paths.len(),
             self.exports,

@@ -12,9 +12,13 @@
 //! Its older dialect has sections of objects (`/* path.o */`), trailing blanks, and names alone on a line for
 //! definitions that stand before them.
 
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
 use super::collect::{Collector, Scope};
 use super::line::{Line, parse};
-use super::{Name, SymtypesError, TypeGraph};
+use super::{Name, NameId, SymtypesError, TextId, TypeGraph};
 
 /// How both dialects begin a section.
 const OPENING: &str = "/* ";
@@ -42,6 +46,7 @@ impl TypeGraph {
         self.expect(bytes.len());
         let mut reader = Reader {
             collector: Collector::new(self),
+            opaque: HashMap::default(),
             older: false,
             sections: 0,
         };
@@ -71,14 +76,16 @@ impl TypeGraph {
     }
 }
 
-struct Reader {
+struct Reader<'a> {
     collector: Collector,
+    /// The lines of types that are only declared: a kernel has some 300,000 of them, and 3,000 different ones.
+    opaque: HashMap<&'a str, (NameId, TextId), RandomState>,
     /// Whether the open section is one of the older dialect.
     older: bool,
     sections: usize,
 }
 
-impl Reader {
+impl<'a> Reader<'a> {
     /// Names the lines that are not UTF-8; the others may still be wrong, which the next run tells.
     fn not_text(&mut self, bytes: &[u8]) {
         for (at, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
@@ -89,9 +96,11 @@ impl Reader {
         self.sections = 1;
     }
 
-    fn line(&mut self, number: usize, line: &str) {
+    fn line(&mut self, number: usize, line: &'a str) {
         let line = line.strip_suffix('\r').unwrap_or(line);
-        if let Some(path) = line
+        if let Some(&(name, text)) = self.known_opaque(line) {
+            self.collector.known(name, text, false, Scope::Here, number);
+        } else if let Some(path) = line
             .strip_prefix(OPENING)
             .and_then(|rest| rest.strip_suffix(" */"))
         {
@@ -99,6 +108,11 @@ impl Reader {
         } else if !line.trim_ascii().is_empty() {
             self.record(number, line);
         }
+    }
+
+    fn known_opaque(&self, line: &str) -> Option<&(NameId, TextId)> {
+        let may_be = line.as_bytes().get(1..3) == Some(b"##");
+        may_be.then(|| self.opaque.get(line)).flatten()
     }
 
     fn open(&mut self, number: usize, path: &str) {
@@ -117,7 +131,7 @@ impl Reader {
         self.collector.open(unit, number);
     }
 
-    fn record(&mut self, number: usize, line: &str) {
+    fn record(&mut self, number: usize, line: &'a str) {
         match parse(line) {
             Ok(Line::Record {
                 name,
@@ -126,7 +140,11 @@ impl Reader {
             }) => self
                 .collector
                 .record(name, text, is_extern, Scope::Onward, number),
-            Ok(Line::Opaque(name)) => self.collector.opaque(name, number),
+            Ok(Line::Opaque(name)) => {
+                let (name, text) = self.collector.opaque(name);
+                self.opaque.insert(line, (name, text));
+                self.collector.known(name, text, false, Scope::Here, number);
+            }
             Ok(Line::Bare(name)) if self.older => self.collector.bare(name, number),
             Ok(Line::Bare(name)) => self.collector.problems.push(
                 number,

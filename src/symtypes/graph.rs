@@ -91,7 +91,7 @@ pub struct TypeGraph {
     pub(super) place_ids: HashMap<Place, LocationId, RandomState>,
     pub(super) units: BTreeMap<Arc<str>, UnitTypes>,
     /// The units that export a symbol, by path. Only looked up, or put into order.
-    exporters: HashMap<NameId, Vec<Arc<str>>, RandomState>,
+    exporters: HashMap<NameId, Vec<(Arc<str>, UnitTypes)>, RandomState>,
     pub(super) sections: Sections,
 }
 
@@ -132,13 +132,14 @@ impl TypeGraph {
     ) {
         self.remove_unit(path);
         let path: Arc<str> = Arc::from(path);
+        let unit = UnitTypes(stored);
         for name in exports {
-            let paths = self.exporters.entry(name).or_default();
-            if let Err(at) = paths.binary_search(&path) {
-                paths.insert(at, Arc::clone(&path));
+            let units = self.exporters.entry(name).or_default();
+            if let Err(at) = units.binary_search_by(|(other, _)| other.cmp(&path)) {
+                units.insert(at, (Arc::clone(&path), unit.clone()));
             }
         }
-        self.units.insert(path, UnitTypes(stored));
+        self.units.insert(path, unit);
     }
 
     /// Takes a unit out; its texts stay interned.
@@ -147,8 +148,8 @@ impl TypeGraph {
             return;
         };
         for record in self.records(&unit) {
-            if let Some(paths) = self.exporters.get_mut(&record.name) {
-                paths.retain(|other| &**other != path);
+            if let Some(units) = self.exporters.get_mut(&record.name) {
+                units.retain(|(other, _)| &**other != path);
             }
         }
     }
@@ -236,7 +237,7 @@ impl TypeGraph {
     pub fn exports(&self) -> impl Iterator<Item = &str> {
         let exporters = self.exporters.iter();
         let mut names: Vec<NameId> = exporters
-            .filter(|(_, paths)| !paths.is_empty())
+            .filter(|(_, units)| !units.is_empty())
             .map(|(name, _)| *name)
             .collect();
         names.sort_unstable();
@@ -257,8 +258,7 @@ impl TypeGraph {
             kind: TypeKind::Symbol,
             name: symbol,
         })?;
-        let path = self.exporters.get(&id)?.first()?;
-        let unit = self.units.get(path)?;
+        let (path, unit) = self.exporters.get(&id)?.first()?;
         Some((path, unit, self.record(unit, id)?))
     }
 
@@ -329,31 +329,6 @@ impl TypeGraph {
         self.words.names.get(id.0)
     }
 
-    /// The place of each name in the bytewise order of all, by id.
-    #[must_use]
-    pub fn ranks(&self) -> Vec<u32> {
-        let names = &self.words.names;
-        // The first bytes as a number decide nearly always, without a look at the texts.
-        let lead = |text: &str| {
-            let mut bytes = [0; 16];
-            let len = text.len().min(bytes.len());
-            bytes[..len].copy_from_slice(&text.as_bytes()[..len]);
-            u128::from_be_bytes(bytes)
-        };
-        let mut order: Vec<(u128, u32)> = (0..index(names.len()))
-            .map(|name| (lead(names.get(name)), name))
-            .collect();
-        order.sort_unstable_by(|(a, one), (b, other)| {
-            a.cmp(b)
-                .then_with(|| names.get(*one).cmp(names.get(*other)))
-        });
-        let mut ranks = vec![0; order.len()];
-        for (rank, (_, name)) in (0_u32..).zip(order) {
-            ranks[name as usize] = rank;
-        }
-        ranks
-    }
-
     /// All names by id.
     pub fn names(&self) -> impl Iterator<Item = NameId> {
         (0..index(self.words.names.len())).map(NameId)
@@ -405,10 +380,9 @@ impl TypeGraph {
             Stored::Listed(records) => &records[..],
             Stored::Section(_) => &[],
         });
-        let written = self.sections.entries();
         listed
             .map(|record| (record.name, record.text))
-            .chain(written.map(|entry| (entry.name, entry.text)))
+            .chain(self.sections.definitions())
     }
 
     /// Whether all units are sections of one file.
@@ -439,9 +413,7 @@ impl TypeGraph {
     /// What the sections of a file write under a name: the number of the section, the text, and whether it holds there
     /// only. By section, those that hold onward first.
     pub fn history(&self, name: NameId) -> impl Iterator<Item = (u32, TextId, bool)> {
-        self.sections
-            .history(name)
-            .map(|entry| (entry.section, entry.text, entry.only_here))
+        self.sections.history(name)
     }
 
     /// How many distinct texts the graph holds; ids are below it.

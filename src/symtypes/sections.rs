@@ -23,14 +23,11 @@ pub(super) struct Entry {
 /// The definitions of all sections of a file.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sections {
-    /// In the order of the file, so by section.
-    entries: Vec<Entry>,
-    /// Where the entries of each section begin; one more than there are sections.
+    /// The names that sections define, in the order of the file.
+    names: Vec<NameId>,
+    /// Where the names of each section begin; one more than there are sections.
     starts: Vec<u32>,
-    /// The entries that hold from their section on.
-    held: Index,
-    /// Those that hold in their section only.
-    here: Index,
+    index: Index,
     /// The exports of each section: index of the section and the symbol, in the order of the file.
     exports: Vec<(u32, NameId)>,
     /// Whether the sections are sorted by path and each entry differs from what its section would see without it, so
@@ -38,73 +35,104 @@ pub(super) struct Sections {
     pub(super) canonical: bool,
 }
 
-/// Entries by name, and of one name by section.
+/// Definitions by name; of one name those that hold onward by section, then those that do not. A look-up reads one
+/// start and the few definitions behind it.
 #[derive(Clone, Debug, Default)]
 struct Index {
-    entries: Vec<u32>,
-    /// The section of each entry, beside it: a search reads these and nothing else.
-    sections: Vec<u32>,
-    /// Where the entries of each name begin; one more than there are names.
-    starts: Vec<u32>,
+    definitions: Vec<Definition>,
+    /// Where the definitions of each name begin; one more than there are names.
+    starts: Vec<Start>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Definition {
+    section: u32,
+    text: TextId,
+    is_extern: bool,
+}
+
+/// Where the definitions of a name begin that hold from their section on, and those that hold in it only.
+#[derive(Clone, Copy, Debug, Default)]
+struct Start {
+    held: u32,
+    here: u32,
 }
 
 impl Index {
     /// A stable counting sort: the entries of one name stay in the order of their sections.
-    fn new(all: &[Entry], names: usize, wanted: impl Fn(&Entry) -> bool) -> Index {
-        let starts = starts(
-            names,
-            all.iter()
-                .filter(|entry| wanted(entry))
-                .map(|entry| entry.name.0),
-        );
-        let mut next = starts.clone();
-        let count = starts.last().copied().unwrap_or_default() as usize;
-        let (mut entries, mut sections) = (vec![0; count], vec![0; count]);
-        for (at, entry) in (0_u32..).zip(all).filter(|(_, entry)| wanted(entry)) {
-            let place = &mut next[entry.name.0 as usize];
-            entries[*place as usize] = at;
-            sections[*place as usize] = entry.section;
+    fn new(entries: &[Entry], names: usize) -> Index {
+        let mut counts = vec![Start::default(); names + 1];
+        for entry in entries {
+            let count = &mut counts[entry.name.index()];
+            match entry.only_here {
+                true => count.here += 1,
+                false => count.held += 1,
+            }
+        }
+        let mut next = 0;
+        for count in &mut counts {
+            let (held, here) = (count.held, count.here);
+            *count = Start {
+                held: next,
+                here: next + held,
+            };
+            next += held + here;
+        }
+        let starts = counts.clone();
+        let nothing = Definition {
+            section: 0,
+            text: TextId(0),
+            is_extern: false,
+        };
+        let mut definitions = vec![nothing; entries.len()];
+        for entry in entries {
+            let place = &mut counts[entry.name.index()];
+            let place = match entry.only_here {
+                true => &mut place.here,
+                false => &mut place.held,
+            };
+            definitions[*place as usize] = Definition {
+                section: entry.section,
+                text: entry.text,
+                is_extern: entry.is_extern,
+            };
             *place += 1;
         }
         Index {
-            entries,
-            sections,
+            definitions,
             starts,
         }
     }
 
-    fn of(&self, name: NameId) -> &[u32] {
-        &self.entries[self.range(name)]
-    }
-
-    fn range(&self, name: NameId) -> Range<usize> {
-        let at = name.0 as usize;
-        match (self.starts.get(at), self.starts.get(at + 1)) {
-            (Some(&from), Some(&to)) => from as usize..to as usize,
+    /// The definitions of a name that hold onward, and those that do not.
+    fn of(&self, name: NameId) -> (&[Definition], &[Definition]) {
+        let at = name.index();
+        let (Some(from), Some(to)) = (self.starts.get(at), self.starts.get(at + 1)) else {
             // A name that was interned after the file was read.
-            _ => 0..0,
+            return (&[], &[]);
+        };
+        let range = |from: u32, to: u32| from as usize..to as usize;
+        (
+            &self.definitions[range(from.held, from.here)],
+            &self.definitions[range(from.here, to.held)],
+        )
+    }
+
+    /// The definition of a name that a section sees.
+    fn seen(&self, section: u32, name: NameId) -> Option<&Definition> {
+        let (held, here) = self.of(name);
+        if let Ok(at) = here.binary_search_by_key(&section, |one| one.section) {
+            return here.get(at);
         }
-    }
-
-    /// The entry of that section, if there is one.
-    fn in_section(&self, name: NameId, section: u32) -> Option<u32> {
-        let range = self.range(name);
-        let at = self.sections[range.clone()].binary_search(&section).ok()?;
-        Some(self.entries[range.start + at])
-    }
-
-    /// The last entry of that section or of one before it.
-    fn up_to(&self, name: NameId, section: u32) -> Option<u32> {
-        let range = self.range(name);
-        let behind = self.sections[range.clone()].partition_point(|&other| other <= section);
-        Some(self.entries[range.start + behind.checked_sub(1)?])
+        let behind = held.partition_point(|one| one.section <= section);
+        held.get(behind.checked_sub(1)?)
     }
 }
 
 impl Sections {
     /// Sorts the entries of a file, which are given in its order; `exports` likewise.
     pub(super) fn new(
-        entries: Vec<Entry>,
+        entries: &[Entry],
         names: usize,
         sections: usize,
         exports: Vec<(u32, NameId)>,
@@ -112,9 +140,8 @@ impl Sections {
     ) -> Sections {
         Sections {
             starts: starts(sections, entries.iter().map(|entry| entry.section)),
-            held: Index::new(&entries, names, |entry| !entry.only_here),
-            here: Index::new(&entries, names, |entry| entry.only_here),
-            entries,
+            names: entries.iter().map(|entry| entry.name).collect(),
+            index: Index::new(entries, names),
             exports,
             canonical,
         }
@@ -122,9 +149,7 @@ impl Sections {
 
     /// What a section sees under a name. A symbol is seen in its own section only.
     pub(super) fn find(&self, section: u32, name: NameId, is_symbol: bool) -> Option<Record> {
-        let here = self.here.in_section(name, section);
-        let at = here.or_else(|| self.held.up_to(name, section))?;
-        let seen = &self.entries[at as usize];
+        let seen = self.index.seen(section, name)?;
         (!is_symbol || seen.section == section).then_some(Record {
             name,
             text: seen.text,
@@ -134,25 +159,34 @@ impl Sections {
     }
 
     /// The definitions that stand in a section.
-    pub(super) fn written(&self, section: u32) -> &[Entry] {
+    pub(super) fn written(&self, section: u32) -> impl Iterator<Item = Record> {
         let at = section as usize;
-        match (self.starts.get(at), self.starts.get(at + 1)) {
-            (Some(&from), Some(&to)) => &self.entries[from as usize..to as usize],
-            _ => &[],
-        }
+        let range: Range<usize> = match (self.starts.get(at), self.starts.get(at + 1)) {
+            (Some(&from), Some(&to)) => from as usize..to as usize,
+            _ => 0..0,
+        };
+        let names = self.names[range].iter();
+        names.filter_map(move |&name| self.find(section, name, true))
     }
 
-    /// All definitions, in the order of the file.
-    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter()
+    /// Every name with the texts of its definitions.
+    pub(super) fn definitions(&self) -> impl Iterator<Item = (NameId, TextId)> {
+        (0..)
+            .map(NameId)
+            .zip(self.index.starts.windows(2))
+            .flat_map(|(name, starts)| {
+                let range = starts[0].held as usize..starts[1].held as usize;
+                let definitions = self.index.definitions[range].iter();
+                definitions.map(move |one| (name, one.text))
+            })
     }
 
-    /// The definitions of a name: those that hold onward by section, then those that do not.
-    pub(super) fn history(&self, name: NameId) -> impl Iterator<Item = &Entry> {
-        let (held, here) = (self.held.of(name), self.here.of(name));
-        held.iter()
-            .chain(here)
-            .map(|&at| &self.entries[at as usize])
+    /// The definitions of a name, as the number of the section, the text, and whether it holds there only: those that
+    /// hold onward by section, then those that do not.
+    pub(super) fn history(&self, name: NameId) -> impl Iterator<Item = (u32, TextId, bool)> {
+        let (held, here) = self.index.of(name);
+        let held = held.iter().map(|one| (one.section, one.text, false));
+        held.chain(here.iter().map(|one| (one.section, one.text, true)))
     }
 
     /// The symbols that a section exports.

@@ -41,13 +41,7 @@ impl TypeGraph {
             let Stored::Section(section) = &unit.0 else {
                 return None;
             };
-            let entries = self.sections.written(*section).iter();
-            let records = entries.map(|entry| Record {
-                name: entry.name,
-                text: entry.text,
-                is_extern: entry.is_extern,
-                location: None,
-            });
+            let records = self.sections.written(*section);
             self.write_section(&mut out, path, records.collect());
         }
         Some(out)
