@@ -7,9 +7,8 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rayon::prelude::*;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::{FdFlags, fcntl_setfd};
 
@@ -19,16 +18,12 @@ const LOCK: &str = "lock";
 /// Beginning of every folder's name.
 const PREFIX: &str = "kabigate-";
 
-/// How deep the folders lie that are removed side by side: `src/drivers/net`.
-const TREE_DEPTH: usize = 3;
-
 /// A uniquely named folder that is removed on drop, or by the next run if this one is killed.
 #[derive(Debug)]
 pub struct HeldFolder {
     folder: tempfile::TempDir,
     // Closed after the folder is removed.
     _lock: Option<File>,
-    is_kept: bool,
 }
 
 impl HeldFolder {
@@ -43,7 +38,6 @@ impl HeldFolder {
         Ok(HeldFolder {
             folder,
             _lock: lock,
-            is_kept: false,
         })
     }
 
@@ -56,34 +50,8 @@ impl HeldFolder {
     /// Leaves the folder to the user: it stays when this value is dropped.
     pub(super) fn keep(&mut self) {
         self.folder.disable_cleanup(true);
-        self.is_kept = true;
         let _ = fs::remove_file(self.path().join(LOCK));
     }
-}
-
-impl Drop for HeldFolder {
-    /// Removes what a kernel tree is made of on all cores; the rest goes with the folder.
-    fn drop(&mut self) {
-        if !self.is_kept {
-            let folders = folders_below(self.path(), TREE_DEPTH);
-            folders.par_iter().for_each(|folder| {
-                let _ = fs::remove_dir_all(folder);
-            });
-        }
-    }
-}
-
-/// The folders that lie that deep below a folder; none behind a link.
-fn folders_below(folder: &Path, depth: usize) -> Vec<PathBuf> {
-    let mut level = vec![folder.to_owned()];
-    for _ in 0..depth {
-        let entries = level.iter().flat_map(fs::read_dir).flatten().flatten();
-        level = entries
-            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-            .map(|entry| entry.path())
-            .collect();
-    }
-    level
 }
 
 /// Makes the file and locks it; nothing where there are no locks.
