@@ -22,6 +22,7 @@ mod outputs;
 mod pager;
 mod plan;
 mod policy_files;
+mod probe;
 mod progress;
 mod protect;
 mod report;
@@ -144,6 +145,9 @@ pub(crate) struct Context {
 /// Runs the program with the arguments it was started with.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Some(code) = probe::stand_in() {
+        return code;
+    }
     if schema::asks_for_versions(std::env::args_os().skip(1)) {
         schema::print_versions();
         return ExitCode::SUCCESS;

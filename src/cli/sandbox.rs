@@ -121,7 +121,7 @@ pub(crate) struct Sandboxed {
 }
 
 /// How shells end where a program cannot be started.
-const NOT_STARTED: u8 = 126;
+pub(super) const NOT_STARTED: u8 = 126;
 
 impl Sandboxed {
     /// Becomes the program; comes back only if that fails, or to tell what works.

@@ -8,7 +8,7 @@ use clap::Args;
 use super::reason;
 use super::sandbox::{SandboxArgument, SandboxOptions};
 use crate::cpp::EngineKind;
-use crate::kbuild::{ConfigSource, MakeOptions, Sandbox};
+use crate::kbuild::{ConfigSource, MakeOptions, Probes, Sandbox};
 use crate::report::{Reason, ReasonCode};
 use crate::snapshot::{Settings, UnitCache};
 
@@ -160,6 +160,7 @@ impl Toolchain {
             jobs => jobs,
         };
         make.timeout = MAKE_TIME;
+        make.probes = std::env::current_exe().ok().map(Probes::new);
         make
     }
 

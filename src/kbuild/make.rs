@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::cpp::child::{self, Child, Environment};
 
-use super::KbuildError;
 use super::sandbox::{SYSTEM, Sandbox, refuse_leftovers};
+use super::{KbuildError, Probes};
 
 /// Bytes that a run of make may print; a dry run of a distribution's kernel prints 165 million.
 const OUTPUT_LIMIT: u64 = 8 << 30;
@@ -37,6 +37,8 @@ pub struct MakeOptions {
     pub path: OsString,
     /// What confines children.
     pub sandbox: Sandbox,
+    /// What stands before the compiler in make's runs; nothing if absent.
+    pub probes: Option<Probes>,
 }
 
 impl MakeOptions {
@@ -52,6 +54,7 @@ impl MakeOptions {
             timeout: Duration::from_secs(1800),
             path: path.into(),
             sandbox: Sandbox::default(),
+            probes: None,
         }
     }
 
@@ -120,11 +123,15 @@ pub(super) fn run(
     argv.push(assignment);
     argv.extend(options.variables().map(OsString::from));
     argv.extend(child::argv(targets));
+    let mut environment = options.environment(&[src], obj, true);
+    if let Some(probes) = &options.probes {
+        probes.enter(options, obj, &mut environment);
+    }
     let finished = child::run(
         &Child {
             argv: &argv,
             cwd: obj,
-            environment: &options.environment(&[src], obj, true),
+            environment: &environment,
             stdin: None,
             time: options.timeout,
             output: OUTPUT_LIMIT,

@@ -8,6 +8,8 @@
 //! A plan is brought up to date folder by folder ([`ObjectTree::replan`]), and what the generated files are made of is
 //! read from the command files that the build leaves beside them ([`Inputs`], [`Mentions`]).
 //!
+//! What `make` asks of the compiler is answered from what it asked before, where that is the same ([`Probes`]).
+//!
 //! All that make and compilers execute runs in a [`Sandbox`], where one works.
 //!
 //! Which units can export at all is decided from their text by [`ExportIndex`]; what assembly units export is read from
@@ -29,6 +31,7 @@ mod make;
 mod names;
 mod objects;
 mod plan;
+mod probes;
 mod replan;
 mod sandbox;
 mod scan;
@@ -52,6 +55,7 @@ pub use inputs::{Inputs, Mentions, is_makefile};
 pub use macros::Macros;
 pub use make::MakeOptions;
 pub use names::Names;
+pub use probes::{PROBES, Probes, Reply, reply, stands_in};
 pub use sandbox::{
     Facts, NoSandbox, Policy, RestrictError, Sandbox, SandboxRequest, measure as measure_sandbox,
 };

@@ -19,7 +19,7 @@ use super::shell::{commands, words};
 use super::{AsmPrototypes, KbuildError, Language, Plan, Unit};
 
 /// Options whose argument is the next word.
-const TAKE_A_WORD: [&str; 18] = [
+pub(super) const TAKE_A_WORD: [&str; 18] = [
     "-include",
     "-imacros",
     "-I",
