@@ -15,6 +15,9 @@ use crate::symvers::Crc;
 /// Most bytes that all exports of a unit may feed, a few seconds of work. Real units stay below 1 GB.
 const MAX_FED: u64 = 1 << 34;
 
+/// Bytes of all definitions that the room is kept for.
+const KEPT: usize = 1 << 24;
+
 /// How many bytes are gathered before the CRC sees them.
 const GATHERED: usize = 1 << 15;
 
@@ -62,16 +65,27 @@ pub(super) struct Expansion {
 }
 
 impl Expansion {
-    /// Nothing expanded yet; with `dumps`, what `genksyms -D` prints is kept.
-    pub(super) fn new(dumps: bool) -> Self {
+    /// Nothing expanded yet, in the room of another unit's; with `dumps`, what `genksyms -D` prints is kept.
+    pub(super) fn new(dumps: bool, mut room: Expansion) -> Self {
+        room.known.clear();
+        room.runs.clear();
+        room.bytes.clear();
+        room.bytes.shrink_to(KEPT);
+        room.visited.clear();
+        room.gathered.clear();
         Expansion {
+            known: room.known,
+            runs: room.runs,
+            bytes: room.bytes,
+            visited: room.visited,
+            gathered: room.gathered,
             dump: dumps.then(Vec::new),
             ..Expansion::default()
         }
     }
 
-    pub(super) fn take_visited(&mut self) -> Vec<u32> {
-        std::mem::take(&mut self.visited)
+    pub(super) fn visited(&self) -> &[u32] {
+        &self.visited
     }
 
     pub(super) fn take_dump(&mut self) -> Vec<u8> {

@@ -15,7 +15,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use super::nodes::Packed;
 use super::profile::Profile;
 use super::symbols::Place;
-use super::words::{Keywords, Names, WordId};
+use super::unit::Room;
+use super::words::{Keywords, WordId};
 use crate::cpp::Vocabulary;
 use crate::symtypes::TypeKind;
 
@@ -168,21 +169,21 @@ impl Tape {
 pub(super) struct Kept {
     identity: u64,
     pub(super) keywords: Keywords,
-    names: Mutex<Vec<Names>>,
+    rooms: Mutex<Vec<Room>>,
     parsed: RwLock<HashMap<u64, Arc<[Arc<Parsed>]>>>,
     bytes: Mutex<usize>,
 }
 
 impl Kept {
-    pub(super) fn take_names(&self) -> Names {
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        names.pop().unwrap_or_default()
+    pub(super) fn take_room(&self) -> Room {
+        let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        rooms.pop().unwrap_or_default()
     }
 
-    pub(super) fn give_names(&self, mut used: Names) {
-        used.clear();
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        names.push(used);
+    pub(super) fn give_room(&self, mut used: Room) {
+        used.names.clear();
+        let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        rooms.push(used);
     }
 
     /// What a stretch may declare.
@@ -243,7 +244,7 @@ impl Memory {
         let new = Arc::new(Kept {
             identity,
             keywords: Keywords::new(&self.profile, |text| vocabulary.number(text)),
-            names: Mutex::default(),
+            rooms: Mutex::default(),
             parsed: RwLock::default(),
             bytes: Mutex::default(),
         });

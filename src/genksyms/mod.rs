@@ -30,6 +30,8 @@ mod unit;
 mod words;
 mod write;
 
+use unit::Room;
+
 use crate::cpp::TokenSource;
 use crate::symtypes::{Definition, Location};
 use crate::symvers::Crc;
@@ -84,7 +86,7 @@ pub struct UnitSymbols {
 /// Cost: linear in the unit, and in the sum of what its exports expand to.
 pub fn analyse<'a, S: TokenSource<'a> + ?Sized>(tokens: &mut S, profile: &Profile) -> UnitSymbols {
     let words = words::Words::new(profile);
-    parser::Parser::new(tokens, profile, words, false)
+    parser::Parser::new(tokens, profile, words, Room::default(), false)
         .run()
         .finish()
         .0
@@ -97,7 +99,7 @@ pub fn analyse_and_dump<'a, S: TokenSource<'a> + ?Sized>(
     profile: &Profile,
 ) -> (UnitSymbols, Vec<u8>) {
     let words = words::Words::new(profile);
-    let (symbols, dump, _) = parser::Parser::new(tokens, profile, words, true)
+    let (symbols, dump, _) = parser::Parser::new(tokens, profile, words, Room::default(), true)
         .run()
         .finish();
     (symbols, dump)
@@ -112,9 +114,9 @@ pub fn analyse_with<'a, S: TokenSource<'a> + ?Sized>(
         return analyse(tokens, memory.profile());
     };
     let kept = memory.under(vocabulary);
-    let words = words::Words::shared(vocabulary, kept.keywords.clone(), kept.take_names());
-    let parser = parser::Parser::new(tokens, memory.profile(), words, false);
-    let (symbols, _, names) = parser.with(kept.clone()).run().finish();
-    kept.give_names(names);
+    let words = words::Words::shared(vocabulary, kept.keywords.clone());
+    let parser = parser::Parser::new(tokens, memory.profile(), words, kept.take_room(), false);
+    let (symbols, _, room) = parser.with(kept.clone()).run().finish();
+    kept.give_room(room);
     symbols
 }

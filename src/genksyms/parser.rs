@@ -11,7 +11,7 @@ use super::memory::{Kept, Parsed};
 use super::nodes::{NodeId, Slot};
 use super::profile::Profile;
 use super::tables::{Step, Tables};
-use super::unit::Unit;
+use super::unit::{Room, Unit};
 use super::words::Words;
 use crate::cpp::TokenSource;
 use crate::symtypes::TypeKind;
@@ -76,12 +76,18 @@ pub(super) struct Parser<'a, 's, S: ?Sized> {
 }
 
 impl<'a, 's, S: TokenSource<'a> + ?Sized> Parser<'a, 's, S> {
-    pub(super) fn new(source: &'s mut S, profile: &Profile, words: Words<'a>, dumps: bool) -> Self {
+    pub(super) fn new(
+        source: &'s mut S,
+        profile: &Profile,
+        words: Words<'a>,
+        room: Room,
+        dumps: bool,
+    ) -> Self {
         Parser {
             tables: tables(profile),
             source,
             classifier: Classifier::new(),
-            unit: Unit::new(profile, words, dumps),
+            unit: Unit::new(profile, words, room, dumps),
             states: vec![0],
             values: Vec::new(),
             lookahead: None,

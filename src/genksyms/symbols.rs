@@ -13,6 +13,9 @@ use crate::symtypes::TypeKind;
 /// it is made for it, such as thousands of declarators that share thousands of specifiers.
 const MAX_TEXT: usize = 1 << 26;
 
+/// Tokens of all definitions that the room is kept for; the largest real units need some hundred thousand.
+const KEPT: usize = 1 << 22;
+
 /// Where a name was read; file 0 is no place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Place {
@@ -56,9 +59,15 @@ pub(super) struct Symbols {
 }
 
 impl Symbols {
-    pub(super) fn new(grammar: GrammarId) -> Self {
+    /// In the room of those of another unit.
+    pub(super) fn new(grammar: GrammarId, mut room: Symbols) -> Self {
+        room.symbols.clear();
+        room.pool.clear();
+        room.pool.shrink_to(KEPT);
         Symbols {
             has_enum_space: grammar == GrammarId::P0,
+            symbols: room.symbols,
+            pool: room.pool,
             ..Symbols::default()
         }
     }

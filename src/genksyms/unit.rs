@@ -18,6 +18,14 @@ const MAX_PLACES: usize = 1 << 26;
 /// made for it, such as thousands of declarators that share thousands of specifiers.
 const MAX_COPIED: usize = 1 << 28;
 
+/// What a unit filled, for the next one to fill again: to find room anew for each unit costs a tenth of reading it.
+#[derive(Default)]
+pub(super) struct Room {
+    pub(super) names: Names,
+    symbols: Symbols,
+    expansion: Expansion,
+}
+
 /// The unit's words, lists and symbols, and what the current declaration has said so far.
 pub(super) struct Unit<'a> {
     pub(super) words: Words<'a>,
@@ -74,12 +82,13 @@ impl<'a> Files<'a> {
 }
 
 impl<'a> Unit<'a> {
-    pub(super) fn new(profile: &Profile, words: Words<'a>, dumps: bool) -> Self {
+    pub(super) fn new(profile: &Profile, mut words: Words<'a>, room: Room, dumps: bool) -> Self {
+        words.names = room.names;
         Unit {
             words,
             nodes: Nodes::new(),
-            symbols: Symbols::new(profile.grammar),
-            expansion: Expansion::new(dumps),
+            symbols: Symbols::new(profile.grammar, room.symbols),
+            expansion: Expansion::new(dumps, room.expansion),
             result: UnitSymbols::default(),
             grammar: profile.grammar,
             files: Files {
@@ -436,9 +445,8 @@ impl<'a> Unit<'a> {
     }
 
     /// Name, mark and place of every definition that was visited, in order.
-    pub(super) fn finish(mut self) -> (UnitSymbols, Vec<u8>, Names) {
-        let visited = self.expansion.take_visited();
-        for index in visited {
+    pub(super) fn finish(mut self) -> (UnitSymbols, Vec<u8>, Room) {
+        for &index in self.expansion.visited() {
             let place = self.symbols.get(index).place;
             let location = self.files.location(&self.words, place);
             let definition = self
@@ -447,7 +455,12 @@ impl<'a> Unit<'a> {
             self.result.definitions.push(definition);
         }
         let dump = self.expansion.take_dump();
-        (self.result, dump, self.words.into_names())
+        let room = Room {
+            names: self.words.into_names(),
+            symbols: self.symbols,
+            expansion: self.expansion,
+        };
+        (self.result, dump, room)
     }
 }
 

@@ -154,12 +154,12 @@ impl<'a> Words<'a> {
     }
 
     /// The spellings of a vocabulary.
-    pub(super) fn shared(vocabulary: &'a dyn Vocabulary, keywords: Keywords, names: Names) -> Self {
+    pub(super) fn shared(vocabulary: &'a dyn Vocabulary, keywords: Keywords) -> Self {
         Words {
             vocabulary: Some(vocabulary),
             own: Own::default(),
             keywords,
-            names,
+            names: Names::default(),
         }
     }
 

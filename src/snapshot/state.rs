@@ -7,10 +7,12 @@
 //! changes whenever a file of its base name appears or goes anywhere, which is rare and safe.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use foldhash::fast::RandomState;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -102,16 +104,18 @@ pub(super) struct FileStates {
     generated: BTreeSet<String>,
     macros: Arc<Macros>,
     /// States that were asked for.
-    known: Mutex<HashMap<String, State>>,
+    known: Mutex<HashMap<String, State, RandomState>>,
     /// The names of files that units read.
-    interned: Mutex<HashSet<FileName>>,
+    interned: Mutex<HashSet<FileName, RandomState>>,
+    /// The same by the paths that preprocessors print.
+    printed: Mutex<HashMap<OsString, FileName, RandomState>>,
 }
 
 /// The states in the form in which they are kept between runs; what the source tree holds is kept elsewhere.
 #[derive(Serialize, Deserialize)]
 pub(super) struct StoredStates {
     generated: BTreeSet<String>,
-    known: HashMap<String, State>,
+    known: HashMap<String, State, RandomState>,
 }
 
 /// What one file holds.
@@ -192,6 +196,7 @@ impl FileStates {
             macros: Arc::default(),
             known: Mutex::default(),
             interned: Mutex::default(),
+            printed: Mutex::default(),
         }
     }
 
@@ -227,20 +232,26 @@ impl FileStates {
         (states, changed)
     }
 
+    /// The portable name of a path that a program printed.
+    pub(super) fn name(&self, path: &Path) -> FileName {
+        // INVARIANT: no code panics while it holds the lock, so it is never poisoned.
+        let mut printed = self.printed.lock().expect("names are not poisoned");
+        if let Some(known) = printed.get(path.as_os_str()) {
+            return Arc::clone(known);
+        }
+        let mut interned = self.interned.lock().expect("names are not poisoned");
+        let name = shared(&mut interned, self.places.name(path));
+        printed.insert(path.into(), Arc::clone(&name));
+        name
+    }
+
     /// The shared texts of names.
     pub(super) fn intern(&self, names: Vec<String>) -> Vec<FileName> {
         // INVARIANT: no code panics while it holds the lock, so it is never poisoned.
         let mut interned = self.interned.lock().expect("names are not poisoned");
         names
             .into_iter()
-            .map(|name| {
-                if let Some(known) = interned.get(name.as_str()) {
-                    return Arc::clone(known);
-                }
-                let name = FileName::from(name);
-                interned.insert(Arc::clone(&name));
-                name
-            })
+            .map(|name| shared(&mut interned, name))
             .collect()
     }
 
@@ -356,7 +367,7 @@ impl FileStates {
         stale.iter().for_each(|name| drop(known.remove(name)));
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, State>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, State, RandomState>> {
         // INVARIANT: no code panics while it holds the lock, so it is never poisoned.
         self.known.lock().expect("states are not poisoned")
     }
@@ -463,7 +474,17 @@ fn insert(paths: &mut Vec<String>, path: &str) {
     }
 }
 
-fn base_name(path: &str) -> &str {
+/// The one text of a name.
+fn shared(interned: &mut HashSet<FileName, RandomState>, name: String) -> FileName {
+    if let Some(known) = interned.get(name.as_str()) {
+        return Arc::clone(known);
+    }
+    let name = FileName::from(name);
+    interned.insert(Arc::clone(&name));
+    name
+}
+
+pub(super) fn base_name(path: &str) -> &str {
     path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 

@@ -73,11 +73,14 @@ impl UnitRun<'_> {
                 mut result,
                 lines,
             }) => {
-                result.map_files(|file| self.places.name(Path::new(file)));
+                result.map_files(|file| self.states.name(Path::new(file)).to_string());
                 // What assembly does with a header's text is not known.
                 if unit.language == Language::C {
                     let lined = match &lines {
-                        LineUses::In(files) => Some(self.names(files)),
+                        LineUses::In(files) => {
+                            let names = self.names(files).into_iter();
+                            Some(names.map(|name| name.to_string()).collect())
+                        }
                         LineUses::Anywhere => None,
                     };
                     result.place_lines(lined, |file, line| self.states.place(file, line));
@@ -144,10 +147,9 @@ impl UnitRun<'_> {
     fn keep(
         &self,
         call: Key,
-        files: Vec<String>,
+        files: Vec<FileName>,
         result: UnitResult,
     ) -> (Known, Vec<StoredDefinition>) {
-        let files = self.states.intern(files);
         let state = self.states.of(&files, &result.facts);
         if let Some(cache) = self.cache {
             cache.put(call, state, &files, &result);
@@ -206,7 +208,7 @@ impl UnitRun<'_> {
     fn assembly(
         &self,
         unit: &Unit,
-    ) -> Result<(UnitSymbols, Vec<ExportSite>, Vec<String>), Failure> {
+    ) -> Result<(UnitSymbols, Vec<ExportSite>, Vec<FileName>), Failure> {
         let assembled = self.tree.asm_exports(unit)?;
         let mut files = self.names(&assembled.dependencies);
         let sites = assembled.exports;
@@ -221,8 +223,8 @@ impl UnitRun<'_> {
         Ok((symbols, sites, files))
     }
 
-    fn names(&self, paths: &[PathBuf]) -> Vec<String> {
-        let mut names: Vec<String> = paths.iter().map(|path| self.places.name(path)).collect();
+    fn names(&self, paths: &[PathBuf]) -> Vec<FileName> {
+        let mut names: Vec<FileName> = paths.iter().map(|path| self.states.name(path)).collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -238,7 +240,7 @@ fn call_words(call: &Call) -> Vec<&str> {
 }
 
 struct Computed {
-    files: Vec<String>,
+    files: Vec<FileName>,
     result: UnitResult,
     lines: LineUses,
 }

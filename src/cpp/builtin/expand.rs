@@ -127,6 +127,9 @@ impl<'s> Run<'s> {
         let Some(context) = self.contexts.pop() else {
             return;
         };
+        if let Text::Own(toks) = context.text {
+            self.lists.give(toks);
+        }
         if let Some(name) = context.name
             && self.contexts.last().and_then(|below| below.name) != Some(name)
         {
@@ -181,6 +184,10 @@ impl<'s> Run<'s> {
             let toks = self.replace(name, found, &mut arguments)?;
             self.push(Text::Own(toks), Some(name.sym))?;
         }
+        for argument in arguments {
+            self.lists.give(argument.toks);
+            self.lists.give(argument.expanded.unwrap_or_default());
+        }
         self.has_odd_lines = had_odd_lines;
         self.table.disable(name.sym, true);
         Ok(true)
@@ -219,7 +226,10 @@ impl<'s> Run<'s> {
         let mut arguments: Vec<Argument> = Vec::with_capacity(wanted);
         let mut surplus = 0_usize;
         loop {
-            let mut argument = Argument::default();
+            let mut argument = Argument {
+                toks: self.lists.take(),
+                ..Argument::default()
+            };
             let takes_commas = found.variadic && arguments.len() + 1 == wanted;
             let end = self.collect_one(&mut argument.toks, takes_commas)?;
             self.step(argument.toks.len())?;
@@ -304,7 +314,7 @@ impl<'s> Run<'s> {
         if let Some(barrier) = self.contexts.last_mut() {
             barrier.is_barrier = true;
         }
-        let mut expanded = Vec::new();
+        let mut expanded = self.lists.take();
         loop {
             let tok = self.get_token()?;
             if tok.kind == Kind::End {
@@ -335,7 +345,8 @@ impl<'s> Run<'s> {
         found: &Macro,
         arguments: &mut [Argument],
     ) -> Result<Vec<Tok>, Stop> {
-        let mut out: Vec<Tok> = Vec::with_capacity(found.toks.len() * 2);
+        let mut out = self.lists.take();
+        out.reserve(found.toks.len() * 2);
         let mut before: Option<Tok> = None;
         let mut at = 0;
         while let Some(&src) = found.toks.get(at) {
@@ -392,7 +403,9 @@ impl<'s> Run<'s> {
                 .iter()
                 .all(|tok| tok.kind != Kind::Name || tok.has(NO_EXPAND));
             let expanded = if is_plain {
-                argument.toks.clone()
+                let mut expanded = self.lists.take();
+                expanded.extend_from_slice(&argument.toks);
+                expanded
             } else {
                 let (expanded, toks) = self.expand_list(std::mem::take(&mut argument.toks))?;
                 argument.toks = toks;

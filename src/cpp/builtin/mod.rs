@@ -22,6 +22,7 @@ mod expression;
 mod files;
 mod lexed;
 mod lexer;
+mod lists;
 mod macros;
 mod options;
 mod printer;
@@ -608,7 +609,7 @@ fn command_line(state: &State, setup: &Setup) -> String {
 }
 
 fn paths(state: &State, files: &[FileId]) -> Vec<PathBuf> {
-    let mut seen = HashSet::new();
+    let mut seen = HashSet::with_hasher(foldhash::fast::RandomState::default());
     let files = files.iter();
     files
         .filter_map(|id| state.files.get(*id))
@@ -618,9 +619,10 @@ fn paths(state: &State, files: &[FileId]) -> Vec<PathBuf> {
             while let Some(rest) = name.strip_prefix(b"./") {
                 name = rest;
             }
-            files::as_path(name).to_owned()
+            name
         })
-        .filter(|path| seen.insert(path.clone()))
+        .filter(|name| seen.insert(*name))
+        .map(|name| files::as_path(name).to_owned())
         .collect()
 }
 

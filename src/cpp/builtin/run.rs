@@ -9,6 +9,7 @@ use super::expand::Context;
 use super::files::FileId;
 use super::lexed::Lexed;
 use super::lexer::Dialect;
+use super::lists::Lists;
 use super::macros::{DefId, Macro, Macros};
 use super::options::Options;
 use super::printer::Printer;
@@ -147,6 +148,7 @@ pub(super) struct Run<'s> {
     pub(super) file: Arc<Lexed>,
     pub(super) pos: usize,
     pub(super) contexts: Vec<Context<'s>>,
+    pub(super) lists: Lists,
     /// Calls that are nested in arguments of calls.
     pub(super) nesting: u32,
     /// Names are not expanded while positive.
@@ -194,6 +196,7 @@ impl<'s> Run<'s> {
             file: state.empty.clone(),
             pos: 0,
             contexts: Vec::new(),
+            lists: Lists::default(),
             nesting: 0,
             prevent: 0,
             arguments: 0,
