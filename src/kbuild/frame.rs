@@ -31,6 +31,15 @@ struct Call {
     environment: BTreeMap<String, String>,
 }
 
+/// Variables that two frames hand down differently.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Handed {
+    /// With another value.
+    pub values: Names,
+    /// Without a value in one frame, and not at all in the other one.
+    pub blank: Names,
+}
+
 impl Frame {
     /// Reads what a dry run printed.
     fn read(text: &[u8]) -> Frame {
@@ -59,27 +68,33 @@ impl Frame {
         Frame(calls)
     }
 
-    /// The variables that some make gets with another value; `None` if the calls themselves are other ones, or an environment
-    /// is not known: not every `env` can print one.
+    /// The variables that some make gets differently; `None` if the calls themselves are other ones, or an environment is not
+    /// known: not every `env` can print one.
     #[must_use]
-    pub fn differences(&self, other: &Frame) -> Option<Names> {
+    pub fn differences(&self, other: &Frame) -> Option<Handed> {
         let same = self.0.len() == other.0.len()
             && self.0.iter().zip(&other.0).all(|(a, b)| a.words == b.words);
         let is_known = |frame: &Frame| frame.0.iter().all(|call| !call.environment.is_empty());
         if !same || self.0.is_empty() || !is_known(self) || !is_known(other) {
             return None;
         }
-        let mut names = Vec::new();
+        let none = String::new();
+        let (mut values, mut blank) = (Vec::new(), Vec::new());
         for (a, b) in self.0.iter().zip(&other.0) {
             let (a, b) = (&a.environment, &b.environment);
-            names.extend(
-                a.keys()
-                    .chain(b.keys())
-                    .filter(|&name| a.get(name) != b.get(name))
-                    .cloned(),
-            );
+            for name in a.keys().chain(b.keys()) {
+                let (old, new) = (a.get(name), b.get(name));
+                if old.unwrap_or(&none) != new.unwrap_or(&none) {
+                    values.push(name.clone());
+                } else if old != new {
+                    blank.push(name.clone());
+                }
+            }
         }
-        Some(Names::of(names))
+        Some(Handed {
+            values: Names::of(values),
+            blank: Names::of(blank),
+        })
     }
 }
 
@@ -149,10 +164,13 @@ mod tests {
         let old = frame(&[(" obj=a", "A=1 B=2\nx"), (" obj=.", "A=1 B=3")]);
         assert_eq!(old.0[0].words, " obj=a");
         assert_eq!(old.0[0].environment["B"], "2\nx");
-        assert_eq!(old.differences(&old), Some(Names::default()));
-        let new = frame(&[(" obj=a", "A=1 B=2\nx"), (" obj=.", "C=1 B=4")]);
-        let all = Names::of(["A", "B", "C"].map(str::to_owned));
-        assert_eq!(old.differences(&new), Some(all));
+        assert_eq!(old.differences(&old), Some(Handed::default()));
+        let new = frame(&[(" obj=a", "A=1 B=2\nx D="), (" obj=.", "C=1 B=4")]);
+        let handed = Handed {
+            values: Names::of(["A", "B", "C"].map(str::to_owned)),
+            blank: Names::of(["D".to_owned()]),
+        };
+        assert_eq!(old.differences(&new), Some(handed));
         let other = frame(&[(" obj=a", "A=1 B=2\nx"), (" obj=b", "A=1 B=3")]);
         assert_eq!(old.differences(&other), None);
         assert_eq!(Frame::default().differences(&Frame::default()), None);

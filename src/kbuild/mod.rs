@@ -16,6 +16,7 @@
 //! the one object that is made of each ([`ObjectTree::asm_exports`]).
 
 mod asm;
+mod blank;
 mod compiler;
 mod config;
 mod configure;
@@ -43,13 +44,14 @@ mod unit;
 
 pub use crate::cpp::child::ChildError;
 pub use asm::Assembled;
+pub use blank::tells_blank;
 pub use compiler::{Compiler, CompilerFamily};
 pub use config::{Config, Difference};
 pub use configure::{ConfigBase, ConfigSource, Configured};
 pub use error::KbuildError;
 pub use exporting::ExportIndex;
 pub use external::{Errors, External, ExternalEnd, build_external, prepared_tree};
-pub use frame::Frame;
+pub use frame::{Frame, Handed};
 pub use headers::{ConfigText, read_config};
 pub use inputs::{Inputs, Mentions, is_makefile};
 pub use macros::Macros;

@@ -7,14 +7,14 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::scope::{Reach, Rules, Work, is_kconfig};
-use super::state::{OBJ, generated_headers};
+use super::state::{OBJ, base_name, generated_headers};
 use super::{Fingerprint, Progress, Settings, SnapshotError};
 use crate::cpp::{Builtin, Engine, EngineKind, ExportOverlay, Gcc, GccLimits};
 use crate::genksyms::Profile;
 use crate::history::PathChange;
 use crate::kbuild::{
     Compiler, Config, Frame, Inputs, Mentions, Names, OPTION_MACROS, ObjectTree, Plan, StoredPlan,
-    is_makefile,
+    is_makefile, tells_blank,
 };
 
 /// An object tree that stands for the commit in the work area, with what was learned on the way.
@@ -306,7 +306,9 @@ impl Prepared {
             self.frame = frame;
             follows = match options.zip(handed_down) {
                 // Makefiles compute names of variables, so none tells that it does not use one.
-                Some((options, variables)) if variables.is_empty() => {
+                Some((options, handed))
+                    if handed.values.is_empty() && !self.tell(&handed.blank, paths)? =>
+                {
                     self.reached(&options, &made, paths)?
                 }
                 _ => Work::all(),
@@ -377,27 +379,49 @@ impl Prepared {
     fn users(&self, names: &Names, paths: &[&str]) -> Result<Reach, SnapshotError> {
         let mut reach = Reach::No;
         for path in paths {
-            let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-            // Of the architectures' own Makefiles one is included, by the top one.
-            let of_arch = name == "Makefile"
-                && folder
-                    .strip_prefix("arch/")
-                    .is_some_and(|arch| !arch.contains('/'));
-            if !is_makefile(name) || path == &"Makefile" || of_arch {
-                continue;
-            }
-            let everywhere =
-                folder.is_empty() || folder == "scripts" || self.mentions.includes(path);
-            let visited =
-                matches!(name, "Makefile" | "Kbuild") && self.plan.folders.contains(folder);
-            if (everywhere || visited) && names.are_in(&self.read(path)?) {
-                reach = reach.and(match everywhere {
-                    true => Reach::Whole,
-                    false => Reach::folder(folder),
-                });
+            let of_makefile = self.serves(path);
+            if of_makefile != Reach::No && names.are_in(&self.read(path)?) {
+                reach = reach.and(of_makefile);
             }
         }
         Ok(reach)
+    }
+
+    /// Whether a build tells one of these variables without a value from one that is not there.
+    fn tell(&self, names: &Names, paths: &[&str]) -> Result<bool, SnapshotError> {
+        if names.is_empty() {
+            return Ok(false);
+        }
+        for path in paths {
+            let is_makefile = is_makefile(base_name(path));
+            let counts = self.serves(path) != Reach::No
+                || path.starts_with("scripts/")
+                || (!is_makefile && Mentions::counts(path, self.tree.arch()));
+            if counts && tells_blank(names, &self.read(path)?, is_makefile) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Where the rules of a file serve, if it is a Makefile below the top one.
+    fn serves(&self, path: &str) -> Reach {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        // Of the architectures' own Makefiles one is included, by the top one.
+        let of_arch = name == "Makefile"
+            && folder
+                .strip_prefix("arch/")
+                .is_some_and(|arch| !arch.contains('/'));
+        if !is_makefile(name) || path == "Makefile" || of_arch {
+            return Reach::No;
+        }
+        let everywhere = folder.is_empty() || folder == "scripts" || self.mentions.includes(path);
+        let visited = matches!(name, "Makefile" | "Kbuild") && self.plan.folders.contains(folder);
+        match (everywhere, visited) {
+            (true, _) => Reach::Whole,
+            (false, true) => Reach::folder(folder),
+            (false, false) => Reach::No,
+        }
     }
 
     /// The options that changed since the last time, if something was prepared and it is known which.
