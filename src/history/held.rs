@@ -12,6 +12,8 @@ use std::path::Path;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::{FdFlags, fcntl_setfd};
 
+use super::remove_tree;
+
 /// The file that is locked.
 const LOCK: &str = "lock";
 
@@ -24,6 +26,7 @@ pub struct HeldFolder {
     folder: tempfile::TempDir,
     // Closed after the folder is removed.
     _lock: Option<File>,
+    is_kept: bool,
 }
 
 impl HeldFolder {
@@ -38,6 +41,7 @@ impl HeldFolder {
         Ok(HeldFolder {
             folder,
             _lock: lock,
+            is_kept: false,
         })
     }
 
@@ -50,7 +54,17 @@ impl HeldFolder {
     /// Leaves the folder to the user: it stays when this value is dropped.
     pub(super) fn keep(&mut self) {
         self.folder.disable_cleanup(true);
+        self.is_kept = true;
         let _ = fs::remove_file(self.path().join(LOCK));
+    }
+}
+
+impl Drop for HeldFolder {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            // What stays goes with the folder, or with the next run.
+            let _ = remove_tree(self.path());
+        }
     }
 }
 
@@ -99,7 +113,7 @@ fn remove_unheld(folder: &Path) -> io::Result<()> {
             continue;
         }
         if fs::symlink_metadata(&path)?.is_dir() {
-            fs::remove_dir_all(path)?;
+            remove_tree(&path)?;
         } else {
             fs::remove_file(path)?;
         }

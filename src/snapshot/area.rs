@@ -35,7 +35,7 @@ use super::cache::Key;
 use super::kept::{self, Kept, Parts};
 use super::listing::Listing;
 use super::{Settings, SnapshotError};
-use crate::history::{Held, PathChange, WorkArea};
+use crate::history::{Held, PathChange, WorkArea, remove_tree};
 use crate::kbuild::ConfigBase;
 
 /// Folder of the areas in a cache; another layout gets another name.
@@ -281,7 +281,7 @@ fn empty(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
-            fs::remove_dir_all(entry.path())?;
+            remove_tree(&entry.path())?;
         } else if entry.file_name() != "lock" {
             fs::remove_file(entry.path())?;
         }
@@ -353,7 +353,7 @@ impl KeptArea {
         let Some(_lock) = lock(&self.folder) else {
             return Ok(false);
         };
-        fs::remove_dir_all(&self.folder)?;
+        remove_tree(&self.folder)?;
         Ok(true)
     }
 }

@@ -19,7 +19,7 @@ use super::{Counters, Progress, Snapshot, SnapshotError, Source, UnitCache, Unit
 use crate::cpp::EngineKind;
 use crate::cpp::child::is_stopped;
 use crate::genksyms::Memory;
-use crate::history::PathChange;
+use crate::history::{PathChange, remove_tree};
 use crate::kbuild::{ConfigSource, MakeOptions, Unit};
 
 /// How snapshots are computed.
@@ -495,5 +495,5 @@ fn move_folder(from: &Path, to: &Path) -> Result<(), SnapshotError> {
 }
 
 fn remove_folder(folder: &Path) -> Result<(), SnapshotError> {
-    std::fs::remove_dir_all(folder).map_err(|source| io(folder, source))
+    remove_tree(folder).map_err(|source| io(folder, source))
 }
