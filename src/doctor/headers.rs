@@ -17,7 +17,7 @@ struct Header {
     opensuse: &'static str,
 }
 
-const HEADERS: [Header; 4] = [
+const HEADERS: [Header; 3] = [
     Header {
         name: "libc",
         header: "stdio.h",
@@ -30,12 +30,11 @@ const HEADERS: [Header; 4] = [
     Header {
         name: "libelf",
         header: "gelf.h",
-        purpose: "objtool and resolve_btfids read objects with it",
+        purpose: "objtool reads objects with it",
         options: &[
             "CONFIG_OBJTOOL",
             "CONFIG_STACK_VALIDATION",
             "CONFIG_UNWINDER_ORC",
-            "CONFIG_DEBUG_INFO_BTF",
         ],
         debian: "libelf-dev",
         fedora: "elfutils-libelf-devel",
@@ -53,15 +52,6 @@ const HEADERS: [Header; 4] = [
         debian: "libssl-dev",
         fedora: "openssl-devel",
         opensuse: "libopenssl-devel",
-    },
-    Header {
-        name: "zlib",
-        header: "zlib.h",
-        purpose: "resolve_btfids is compiled with it",
-        options: &["CONFIG_DEBUG_INFO_BTF"],
-        debian: "zlib1g-dev",
-        fedora: "zlib-devel",
-        opensuse: "zlib-devel",
     },
 ];
 
