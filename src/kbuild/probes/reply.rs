@@ -13,8 +13,8 @@ use super::question::Question;
 
 /// Bytes of a source on standard input, and of a reply, that are kept.
 const LIMIT: u64 = 256 << 10;
-/// What a source says that has the compiler read another file: `#include`, `.incbin`, `#embed`, `#import`.
-const READS: [&[u8]; 3] = [b"inc", b"embed", b"import"];
+/// What a source says that has the compiler look at another file: `#include`, `.incbin`, `#embed`, `#import`, `#pragma`.
+const READS: [&[u8]; 4] = [b"inc", b"embed", b"import", b"pragma"];
 /// Variables that compilers read (`gcc(1)`, `clang(1)`), by their starts.
 const VARIABLES: [&str; 13] = [
     "PATH",
@@ -31,8 +31,10 @@ const VARIABLES: [&str; 13] = [
     "CLANG_",
     "CCACHE_",
 ];
-/// The same, by their ends: `CPATH`, `C_INCLUDE_PATH`; these have files written: `DEPENDENCIES_OUTPUT`.
-const ENDS: [&str; 3] = ["CPATH", "INCLUDE_PATH", "DEPENDENCIES"];
+/// The same, by their ends: `CPATH`, `C_INCLUDE_PATH`.
+const ENDS: [&str; 2] = ["CPATH", "INCLUDE_PATH"];
+/// Variables that have the compiler write further files.
+const WRITES: [&str; 2] = ["DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES"];
 
 /// How a call ended.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +63,8 @@ impl Question {
         }
         let is_long = source.len() as u64 > LIMIT;
         let reads = |text: &[u8]| memchr::memmem::find(&source, text).is_some();
-        if is_long || READS.into_iter().any(reads) {
+        let writes = |(name, _): &(OsString, OsString)| WRITES.iter().any(|known| name == *known);
+        if is_long || READS.into_iter().any(reads) || variables.iter().any(writes) {
             return Ok(Reply::of(feed(&mut compiler, &source, is_long)?));
         }
         let kept = folder.join(self.key(&source, variables)?.to_hex().as_str());
@@ -74,13 +77,14 @@ impl Question {
         let output = feed(&mut compiler, &source, false)?;
         let is_signal = output.status.code().is_none();
         let mut reply = Reply::of(output);
-        if let Some(path) = &self.file {
-            let content = fs::read(path).ok();
-            // What stood there before the call may be what stands there now.
-            if content.is_some() && reply.code != 0 {
+        if let Some(path) = &self.file
+            && let Ok(found) = fs::metadata(path)
+        {
+            // After a failure what stands there may be what stood there before the call.
+            if reply.code != 0 || found.len() > LIMIT {
                 return Ok(reply);
             }
-            reply.file = content;
+            reply.file = Some(fs::read(path)?);
         }
         if !is_signal {
             // A reply that is not kept is asked for again.
@@ -115,7 +119,7 @@ impl Question {
 fn is_read(name: &OsString) -> bool {
     let name = name.to_string_lossy();
     VARIABLES.iter().any(|start| name.starts_with(start))
-        || ENDS.iter().any(|end| name.contains(end))
+        || ENDS.iter().any(|end| name.ends_with(end))
 }
 
 /// Runs the compiler on a source; `more` of it may still wait in standard input.
