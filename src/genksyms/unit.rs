@@ -18,7 +18,8 @@ const MAX_PLACES: usize = 1 << 26;
 /// made for it, such as thousands of declarators that share thousands of specifiers.
 const MAX_COPIED: usize = 1 << 28;
 
-/// What a unit filled, for the next one to fill again: to find room anew for each unit costs a tenth of reading it.
+/// What a unit filled, for the next one to fill again: room that grows anew for each unit is copied, and tears
+/// the free lists of the allocator.
 #[derive(Default)]
 pub(super) struct Room {
     pub(super) names: Names,

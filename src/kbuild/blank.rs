@@ -11,7 +11,7 @@ use super::Names;
 /// What asks whether a variable is defined.
 const ASK: [&[u8]; 4] = [b"?=", b"origin", b"flavor", b".VARIABLES"];
 /// Directives that ask for a variable's value.
-const DIRECTIVES: [&[u8]; 5] = [b"ifdef", b"ifndef", b"ifeq", b"ifneq", b"else"];
+const DIRECTIVES: [&[u8]; 4] = [b"ifdef", b"ifndef", b"ifeq", b"ifneq"];
 
 /// Whether a text may tell one of these variables without a value from one that is not there.
 #[must_use]
@@ -38,15 +38,19 @@ fn asks_for_any(line: &[u8]) -> bool {
                 b".VARIABLES" => true,
                 _ => after
                     .get(word.len()..)
-                    .is_some_and(|name| name.trim_ascii_start().starts_with(b"$")),
+                    .and_then(|name| name.trim_ascii_start().first())
+                    .is_some_and(|first| b"$\\".contains(first)),
             }
         })
     })
 }
 
-/// Whether a line of a Makefile is a condition on values alone.
+/// Whether a line of a Makefile is a condition on values alone. A shell has an `else` too, but none with a condition behind.
 fn is_directive(line: &[u8]) -> bool {
-    let word = line.split(|byte| byte.is_ascii_whitespace() || *byte == b'(');
+    let condition = line.strip_prefix(b"else").unwrap_or(line);
+    let word = condition
+        .trim_ascii_start()
+        .split(|byte| byte.is_ascii_whitespace() || *byte == b'(');
     word.take(1).any(|word| DIRECTIVES.contains(&word))
         && !ASK.iter().any(|ask| memmem::find(line, ask).is_some())
         && memmem::find(line, b"shell").is_none()
@@ -65,6 +69,9 @@ mod tests {
             ("ifdef cross_compiling\n", false),
             ("  ifndef cross_compiling\nx := 1\nendif\n", false),
             ("ifneq ($(cross_compiling),)\n", false),
+            ("else ifdef cross_compiling\n", false),
+            ("\telse echo $${cross_compiling-none}; fi\n", true),
+            ("x := $(origin \\\n\t$(1))\n", true),
             ("ifeq ($(origin cross_compiling),undefined)\n", true),
             ("ifeq ($(shell sh x $(cross_compiling)),)\n", true),
             ("cross_compiling ?= 1\n", true),

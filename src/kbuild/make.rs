@@ -18,7 +18,7 @@ const MESSAGE_LINES: usize = 8;
 /// Folder in the object tree for children's `HOME` and `TMPDIR`.
 const HOME: &str = ".kabigate";
 /// A rule that makes nothing for a tool that works on linked kernels. Nothing is linked here, and to compile it with its
-/// libraries takes longer than all else that is prepared. A rule that is given this way comes first, and must not be what
+/// libraries is half of what preparing a distribution's kernel costs. A rule that is given this way comes first, and must not be what
 /// make makes without a goal.
 const UNLINKED: [&str; 2] = [
     "--eval=tools/bpf/resolve_btfids:;",

@@ -401,6 +401,12 @@ impl Prepared {
                 return Ok(true);
             }
         }
+        // What makes the sources that only rules of objects make may ask for its environment.
+        for path in self.made_inputs.files() {
+            if tells_blank(names, &self.read(path)?, is_makefile(base_name(path))) {
+                return Ok(true);
+            }
+        }
         Ok(false)
     }
 
